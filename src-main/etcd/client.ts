@@ -1,0 +1,174 @@
+import type { Context } from '#base/context';
+import { CodedError } from '#base/errors';
+
+/**
+ * What the API server needs of a store, in etcd's own terms (etcd v3 API). The embedded store implements it in process; a
+ * gRPC client to a real etcd can implement it too. Everything that is read back is immutable.
+ */
+
+declare const revisionBrand: unique symbol;
+/** etcd's number of a transaction. Never a `resourceVersion`, which is its opaque text. */
+export type Revision = number & { readonly [revisionBrand]: true };
+export function revision(value: number): Revision {
+  return value as Revision;
+}
+
+export interface KeyValue {
+  readonly key: string;
+  /** UTF-8 JSON for everything the API server writes. Do not change the bytes. */
+  readonly value: Uint8Array;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  /** Puts since the key was created: 1 for a new key. */
+  readonly version: number;
+  /** Lease the key is attached to; 0 for none. */
+  readonly lease: number;
+}
+
+export interface RangeRequest {
+  readonly key: string;
+  /** First key after the range. Absent: only `key`. See {@link prefixEnd}. */
+  readonly rangeEnd?: string;
+  /** Read at this revision; absent for now. */
+  readonly revision?: Revision;
+  /** At most so many; absent for all. */
+  readonly limit?: number;
+  readonly keysOnly?: boolean;
+  readonly countOnly?: boolean;
+}
+
+export interface RangeResponse {
+  /** The store's revision when the answer was made. */
+  readonly revision: Revision;
+  /** In key order. */
+  readonly kvs: readonly KeyValue[];
+  /** Keys in the range, also those past `limit`. */
+  readonly count: number;
+  /** Whether `limit` left keys out. */
+  readonly more: boolean;
+}
+
+export type Compare = { readonly key: string; readonly result: '=' | '!=' | '>' | '<' } & (
+  | { readonly target: 'mod'; readonly modRevision: Revision }
+  | { readonly target: 'create'; readonly createRevision: Revision }
+  | { readonly target: 'version'; readonly version: number }
+  | { readonly target: 'lease'; readonly lease: number }
+  | { readonly target: 'value'; readonly value: Uint8Array }
+);
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly lease?: number; readonly prevKv?: boolean }
+  | { readonly type: 'delete'; readonly key: string; readonly rangeEnd?: string; readonly prevKv?: boolean }
+  | ({ readonly type: 'range' } & RangeRequest)
+  | ({ readonly type: 'txn' } & TxnRequest);
+
+export interface TxnRequest {
+  readonly compare: readonly Compare[];
+  readonly success: readonly Operation[];
+  readonly failure: readonly Operation[];
+  /** Opaque text kept beside the revision this transaction makes (who wrote, and why); read back by `records`. */
+  readonly record?: string;
+}
+
+export type OperationResponse =
+  | { readonly type: 'put'; readonly prevKv?: KeyValue }
+  | { readonly type: 'delete'; readonly deleted: number; readonly prevKvs: readonly KeyValue[] }
+  | ({ readonly type: 'range' } & RangeResponse)
+  | ({ readonly type: 'txn' } & TxnResponse);
+
+export interface TxnResponse {
+  /** The revision the transaction made; the current one when it wrote nothing. */
+  readonly revision: Revision;
+  readonly succeeded: boolean;
+  readonly responses: readonly OperationResponse[];
+}
+
+export interface StoreEvent {
+  readonly type: 'PUT' | 'DELETE';
+  /** For DELETE: key and modRevision of the tombstone, empty value. */
+  readonly kv: KeyValue;
+  readonly prevKv?: KeyValue;
+}
+
+export interface WatchRequest {
+  readonly key: string;
+  readonly rangeEnd?: string;
+  /** First revision to deliver; absent for "from now on". */
+  readonly startRevision?: Revision;
+  readonly prevKv?: boolean;
+}
+
+/** Events of one or more whole revisions, in order. An empty `events` is a progress note: nothing was missed up to `revision`. */
+export interface WatchResponse {
+  readonly revision: Revision;
+  readonly events: readonly StoreEvent[];
+}
+
+export interface Watcher {
+  /** Throws EtcdError COMPACTED when `startRevision` is gone. Ends when the watcher is closed or the store stops. */
+  readonly responses: AsyncIterable<WatchResponse>;
+  /** Asks for a progress note after everything that is already committed. */
+  requestProgress(): void;
+  close(): void;
+}
+
+export interface LeaseStatus {
+  readonly id: number;
+  readonly grantedTtlSeconds: number;
+  /** -1 when the lease is gone. */
+  readonly remainingTtlSeconds: number;
+  readonly keys: readonly string[];
+}
+
+export interface StoreStatus {
+  readonly revision: Revision;
+  readonly compactRevision: Revision;
+  /** Live keys. */
+  readonly keys: number;
+  readonly watchers: number;
+  /** Bytes of the data file, and of that in use. */
+  readonly dbSizeBytes: number;
+  readonly dbSizeInUseBytes: number;
+}
+
+export type EtcdErrorCode =
+  | 'COMPACTED'
+  | 'FUTURE_REVISION'
+  | 'LEASE_NOT_FOUND'
+  | 'LEASE_EXISTS'
+  | 'NO_SPACE'
+  | 'CORRUPT'
+  | 'DUPLICATE_KEY'
+  | 'INVALID_ARGUMENT'
+  | 'UNAVAILABLE';
+
+export class EtcdError extends CodedError<EtcdErrorCode> {
+  override readonly name = 'EtcdError';
+}
+
+/** All calls throw {@link EtcdError}, or CancelledError when `context` ends first. */
+export interface EtcdClient {
+  range(context: Context, request: RangeRequest): Promise<RangeResponse>;
+  /** On disk before it resolves. A failed compare is a value (`succeeded: false`), not an error. */
+  txn(context: Context, request: TxnRequest): Promise<TxnResponse>;
+  /** Ends with `context`. */
+  watch(context: Context, request: WatchRequest): Watcher;
+  compact(context: Context, revision: Revision): Promise<void>;
+  leaseGrant(context: Context, ttlSeconds: number, id?: number): Promise<LeaseStatus>;
+  leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus>;
+  leaseRevoke(context: Context, id: number): Promise<void>;
+  leaseTimeToLive(context: Context, id: number): Promise<LeaseStatus>;
+  leases(context: Context): Promise<readonly number[]>;
+  /** What was kept beside the revisions `from` to `to`, both included, in order; compacted ones are left out. */
+  records(context: Context, from: Revision, to: Revision): Promise<readonly { revision: Revision; record: string }[]>;
+  status(context: Context): Promise<StoreStatus>;
+}
+
+/** The `rangeEnd` that makes `prefix` a prefix range: its last byte plus one. Empty prefix: every key. */
+export function prefixEnd(prefix: string): string {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    const code = prefix.charCodeAt(i);
+    if (code < 0x7f) return prefix.slice(0, i) + String.fromCharCode(code + 1);
+  }
+  return '\0';
+}
