@@ -1,0 +1,92 @@
+import { createServer, type Server, type Socket as HostSocket } from 'node:net';
+import { Context } from '#base/context';
+import { messageOf } from '#base/errors';
+import type { Logger } from '#base/logger';
+import type { Socket } from '#base/streams';
+
+/** Opens a connection into the lab for one that came to a host port. */
+export type PortDialer = (context: Context, port: number) => Promise<Socket>;
+
+/**
+ * Node ports on the host: each wanted port listens on 127.0.0.1 and pipes into the lab. A port that another program holds
+ * is reported once and tried again at the next `sync` that still wants it.
+ */
+export class HostPorts {
+  readonly #dial: PortDialer;
+  readonly #logger: Logger;
+  readonly #servers = new Map<number, Server>();
+  readonly #connections = new Set<HostSocket>();
+  readonly #taken = new Map<number, string>();
+  #closed = false;
+
+  constructor(options: { readonly dial: PortDialer; readonly logger: Logger }) {
+    this.#dial = options.dial;
+    this.#logger = options.logger;
+  }
+
+  /** Ports that could not be opened, with the reason. */
+  get conflicts(): ReadonlyMap<number, string> {
+    return this.#taken;
+  }
+
+  /** Opens what is new and closes what is no longer wanted. */
+  sync(wanted: ReadonlySet<number>): void {
+    if (this.#closed) return;
+    for (const [port, server] of this.#servers) {
+      if (wanted.has(port)) continue;
+      server.close();
+      this.#servers.delete(port);
+    }
+    for (const port of this.#taken.keys()) if (!wanted.has(port)) this.#taken.delete(port);
+    for (const port of wanted) if (!this.#servers.has(port)) this.#open(port);
+  }
+
+  close(): void {
+    this.sync(new Set());
+    this.#closed = true;
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #open(port: number): void {
+    const server = createServer({ allowHalfOpen: true }, (connection) => void this.#serve(connection, port));
+    this.#servers.set(port, server);
+    server.on('error', (error) => {
+      this.#servers.delete(port);
+      if (!this.#taken.has(port)) this.#logger.warn(`node port ${port} cannot be opened on 127.0.0.1`, { error: messageOf(error) });
+      this.#taken.set(port, messageOf(error));
+    });
+    server.on('listening', () => this.#taken.delete(port));
+    server.listen(port, '127.0.0.1');
+    server.unref();
+  }
+
+  async #serve(connection: HostSocket, port: number): Promise<void> {
+    this.#connections.add(connection);
+    const { context, cancel } = Context.background().withCancel();
+    connection.on('close', () => {
+      this.#connections.delete(connection);
+      cancel();
+    });
+    connection.on('error', (error) => this.#logger.debug('host connection broke', { port, error: messageOf(error) }));
+    try {
+      const socket = await this.#dial(context, port);
+      context.onEnd(() => socket.destroy());
+      await Promise.all([pumpIn(connection, socket), pumpOut(socket, connection)]);
+    } catch (error) {
+      this.#logger.debug('connection to a node port failed', { port, error: messageOf(error) });
+      connection.destroy();
+    }
+  }
+}
+
+async function pumpIn(from: HostSocket, to: Socket): Promise<void> {
+  for await (const chunk of from) await to.write(chunk as Uint8Array);
+  to.end();
+}
+
+async function pumpOut(from: Socket, to: HostSocket): Promise<void> {
+  for await (const chunk of from.incoming) {
+    if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve));
+  }
+  to.end();
+}

@@ -1,0 +1,83 @@
+import { AsyncQueue } from '#base/async-queue';
+import type { Socket, SocketAddress } from '#base/streams';
+
+/** Bytes one end may have on the way before `write` waits for the other end to read. */
+const windowBytes = 256 * 1024;
+
+class PipeEnd implements Socket {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  peer: PipeEnd | undefined;
+  readonly #queue = new AsyncQueue<Uint8Array>(() => this.destroy());
+  readonly #onClose: () => void;
+  #pendingBytes = 0;
+  #drained: (() => void)[] = [];
+  #ended = false;
+  #error: Error | undefined;
+  readonly incoming: AsyncIterable<Uint8Array>;
+
+  constructor(local: SocketAddress, remote: SocketAddress, onClose: () => void) {
+    this.local = local;
+    this.remote = remote;
+    this.#onClose = onClose;
+    this.incoming = this.#read();
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.#error) throw this.#error;
+    if (this.#ended) throw new Error('EPIPE: the socket was ended by this side');
+    const peer = this.peer;
+    if (!peer || chunk.byteLength === 0) return;
+    peer.#queue.push(chunk);
+    peer.#pendingBytes += chunk.byteLength;
+    if (peer.#pendingBytes <= windowBytes) return;
+    await new Promise<void>((resolve) => peer.#drained.push(resolve));
+    if (this.#error) throw this.#error;
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { peer } = this;
+    if (!peer) return;
+    peer.#queue.end();
+    if (peer.#ended) this.#onClose();
+  }
+
+  destroy(error?: Error): void {
+    this.#fail(error ?? new Error('ECONNRESET: connection reset'));
+    const { peer } = this;
+    if (peer) peer.#fail(error ?? new Error('ECONNRESET: connection reset by peer'));
+    this.#onClose();
+  }
+
+  #fail(error: Error): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.#queue.fail(error);
+    this.#release();
+  }
+
+  #release(): void {
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resume of drained) resume();
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#queue) {
+      this.#pendingBytes -= chunk.byteLength;
+      if (this.#pendingBytes <= windowBytes) this.#release();
+      yield chunk;
+    }
+  }
+}
+
+/** Two ends of one TCP connection inside the process, with back-pressure. `onClose` is called when both ends are done. */
+export function socketPair(client: SocketAddress, server: SocketAddress, onClose: () => void): [Socket, Socket] {
+  const near = new PipeEnd(client, server, onClose);
+  const far = new PipeEnd(server, client, onClose);
+  near.peer = far;
+  far.peer = near;
+  return [near, far];
+}

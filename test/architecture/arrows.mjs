@@ -1,0 +1,44 @@
+/**
+ * The arrows of the house: which room may import which. ESLint (`eslint.config.mjs`) and `rooms.test.ts` both read this
+ * table. A name is a room of `src-main`; `room/file` allows that one file only. Every room may import itself, except
+ * that a folder of `controller-manager` sees its own folder and the files that lie directly in the room.
+ */
+export const arrows = {
+  base: [],
+  api: ['base'],
+  contract: ['api', 'base'],
+  etcd: ['base'],
+  cri: ['base'],
+  client: ['base', 'api'],
+  apiserver: ['base', 'api', 'etcd/client'],
+  scheduler: ['base', 'api', 'client'],
+  'controller-manager': ['base', 'api', 'client'],
+  kubelet: ['base', 'api', 'client', 'cri/cri'],
+  'kube-proxy': ['base', 'api', 'client'],
+  network: ['base', 'api', 'client'],
+  machines: ['base'],
+  drills: ['base', 'api', 'client', 'machines'],
+  cluster: [
+    'base', 'api', 'etcd', 'cri', 'client', 'apiserver', 'scheduler', 'controller-manager', 'kubelet', 'kube-proxy', 'network', 'machines',
+  ],
+  host: ['base', 'api', 'contract', 'client', 'cluster', 'drills', 'machines', 'etcd/client'],
+  desktop: ['base', 'contract', 'host', 'cluster', 'drills'],
+  preload: ['contract'],
+  cli: ['base', 'api', 'contract', 'host', 'cluster', 'drills'],
+};
+
+/** Rooms whose imports of others must be `import type`. */
+export const typesOnly = ['contract'];
+
+/** Rooms that may import `electron`; so may `src-main/index.ts`. */
+export const electronRooms = ['desktop', 'preload'];
+
+/** Rooms that run anywhere: no `node:` module and no npm package that needs one. */
+export const anywhereRooms = ['base', 'api', 'contract'];
+
+/** Whether `from` (a room) may import `path` (`room/rest`, without extension). */
+export function allows(from, path) {
+  const [room] = path.split('/');
+  if (room === from) return true;
+  return (arrows[from] ?? []).some((arrow) => arrow === room || arrow === path);
+}
