@@ -13,16 +13,21 @@ const roomRules = Object.keys(arrows).map((room) => {
     group: [`#${other}/*`, `#${other}/**`, ...exceptions.filter((e) => e.startsWith(`${other}/`)).map((e) => `!#${e}`)],
     message: `${room} must not import ${other} (see test/architecture/arrows.mjs).`,
   }));
-  if (!electronRooms.includes(room)) patterns.push({ group: ['electron'], message: 'Only desktop and preload know Electron.' });
+  if (!electronRooms.includes(room))
+    patterns.push({ group: ['electron'], message: 'Only desktop and preload know Electron.' });
   if (anywhereRooms.includes(room)) patterns.push({ group: ['node:*'], message: `${room} runs anywhere.` });
-  return { files: [`src-main/${room}/**/*.ts`], ignores: ['**/*.test.ts'], rules: { 'no-restricted-imports': ['error', { patterns }] } };
+  return {
+    files: [`src-main/${room}/**/*.ts`],
+    ignores: ['**/*.test.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns }] },
+  };
 });
 
 const timeAndChance = [
   { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'Take a Clock.' },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Take a Clock.' },
   { selector: "MemberExpression[object.name='Math'][property.name='random']", message: 'Take a Random.' },
-  { selector: "CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]", message: 'Take a Clock.' },
+  { selector: 'CallExpression[callee.name=/^(setTimeout|setInterval|setImmediate)$/]', message: 'Take a Clock.' },
 ];
 
 export default typescript.config(
@@ -30,13 +35,18 @@ export default typescript.config(
   {
     files: ['**/*.ts'],
     extends: [typescript.configs.base],
-    languageOptions: { parserOptions: { project: ['./tsconfig.node.json', './tsconfig.test.json', './tsconfig.web.json'] } },
+    languageOptions: {
+      parserOptions: { project: ['./tsconfig.node.json', './tsconfig.test.json', './tsconfig.web.json'] },
+    },
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports', disallowTypeAnnotations: false }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'separate-type-imports', disallowTypeAnnotations: false },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/ban-ts-comment': 'error',
       'no-empty': 'error',

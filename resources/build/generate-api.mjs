@@ -10,18 +10,68 @@ const target = join(root, 'src-main/api/gen');
 
 /** The kinds Drydock serves, as client-node names their models. */
 export const rootModels = [
-  'V1Pod', 'V1PodTemplate', 'V1Service', 'V1Endpoints', 'V1Node', 'V1Namespace', 'V1ConfigMap', 'V1Secret', 'V1ServiceAccount',
-  'CoreV1Event', 'V1ReplicationController', 'V1LimitRange', 'V1ResourceQuota', 'V1PersistentVolume', 'V1PersistentVolumeClaim', 'V1Binding',
-  'V1ComponentStatus', 'V1Deployment', 'V1ReplicaSet', 'V1StatefulSet', 'V1DaemonSet', 'V1ControllerRevision', 'V1Job', 'V1CronJob',
-  'V1EndpointSlice', 'V1Lease', 'EventsV1Event', 'V1Role', 'V1RoleBinding', 'V1ClusterRole', 'V1ClusterRoleBinding',
-  'V1PriorityClass', 'V1SubjectAccessReview', 'V1SelfSubjectAccessReview', 'V1LocalSubjectAccessReview',
-  'V1SelfSubjectRulesReview', 'V1TokenReview', 'V1SelfSubjectReview', 'AuthenticationV1TokenRequest', 'V1Scale', 'V1Eviction',
-  'V1PodDisruptionBudget', 'V1Status', 'V1DeleteOptions', 'V1APIResourceList', 'V1APIGroupList', 'V1APIVersions',
+  'V1Pod',
+  'V1PodTemplate',
+  'V1Service',
+  'V1Endpoints',
+  'V1Node',
+  'V1Namespace',
+  'V1ConfigMap',
+  'V1Secret',
+  'V1ServiceAccount',
+  'CoreV1Event',
+  'V1ReplicationController',
+  'V1LimitRange',
+  'V1ResourceQuota',
+  'V1PersistentVolume',
+  'V1PersistentVolumeClaim',
+  'V1Binding',
+  'V1ComponentStatus',
+  'V1Deployment',
+  'V1ReplicaSet',
+  'V1StatefulSet',
+  'V1DaemonSet',
+  'V1ControllerRevision',
+  'V1Job',
+  'V1CronJob',
+  'V1EndpointSlice',
+  'V1Lease',
+  'EventsV1Event',
+  'V1Role',
+  'V1RoleBinding',
+  'V1ClusterRole',
+  'V1ClusterRoleBinding',
+  'V1PriorityClass',
+  'V1SubjectAccessReview',
+  'V1SelfSubjectAccessReview',
+  'V1LocalSubjectAccessReview',
+  'V1SelfSubjectRulesReview',
+  'V1TokenReview',
+  'V1SelfSubjectReview',
+  'AuthenticationV1TokenRequest',
+  'V1Scale',
+  'V1Eviction',
+  'V1PodDisruptionBudget',
+  'V1Status',
+  'V1DeleteOptions',
+  'V1APIResourceList',
+  'V1APIGroupList',
+  'V1APIVersions',
 ];
 
 /** Kinds whose `spec` validation always demands, so that code that reads stored objects need not ask. */
 const specRequired = new Set([
-  'V1Pod', 'V1Service', 'V1Node', 'V1Namespace', 'V1Deployment', 'V1ReplicaSet', 'V1StatefulSet', 'V1DaemonSet', 'V1Job', 'V1CronJob', 'V1Lease',
+  'V1Pod',
+  'V1Service',
+  'V1Node',
+  'V1Namespace',
+  'V1Deployment',
+  'V1ReplicaSet',
+  'V1StatefulSet',
+  'V1DaemonSet',
+  'V1Job',
+  'V1CronJob',
+  'V1Lease',
 ]);
 
 const files = new Map();
@@ -29,7 +79,9 @@ function readModel(name) {
   if (files.has(name)) return files.get(name);
   const text = readFileSync(join(models, `${name}.d.ts`), 'utf8');
   const body = text.slice(text.indexOf('export declare class'));
-  const description = /\/\*\*\s*\*\s([^]*?)\*\/\s*export declare class/.exec(text.slice(text.lastIndexOf('import {')))?.[1];
+  const description = /\/\*\*\s*\*\s([^]*?)\*\/\s*export declare class/.exec(
+    text.slice(text.lastIndexOf('import {')),
+  )?.[1];
   const fields = [];
   const end = body.indexOf('static readonly discriminator');
   const pattern = /(?:\/\*\*\s*\*((?:[^*]|\*(?!\/))*)\*\/\s*)?^ {4}'(\$?\w+)'(\?)?:/gm;
@@ -52,7 +104,10 @@ function readModel(name) {
 }
 
 function cleanDocs(text) {
-  return text.replace(/^\s*\*\s?/gm, '').replace(/\\(["'`])/g, '$1').trim();
+  return text
+    .replace(/^\s*\*\s?/gm, '')
+    .replace(/\\(["'`])/g, '$1')
+    .trim();
 }
 
 const references = (type) => type.match(/\b(?:[A-Z]\w*?)?V\d\w*|\bIntOrString\b|\bVersionInfo\b/g) ?? [];

@@ -23,7 +23,13 @@ export interface PodLogRequest {
 export interface KubeletConnection {
   logs(context: Context, request: PodLogRequest): Promise<AsyncIterable<Uint8Array>>;
   exec(context: Context, namespace: string, pod: string, container: string, options: ExecOptions): Promise<ExecSession>;
-  attach(context: Context, namespace: string, pod: string, container: string, options: ExecOptions): Promise<ExecSession>;
+  attach(
+    context: Context,
+    namespace: string,
+    pod: string,
+    container: string,
+    options: ExecOptions,
+  ): Promise<ExecSession>;
   /** One connection to `port` inside the pod's network. */
   portForward(context: Context, namespace: string, pod: string, port: number): Promise<ByteStream>;
 }

@@ -33,12 +33,26 @@ export interface ApiRequest {
  * object is encoded once, however many watchers it goes to.
  */
 export type ApiResponse =
-  | { readonly kind: 'object'; readonly status: number; readonly object: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'object';
+      readonly status: number;
+      readonly object: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'watch'; readonly events: AsyncIterable<WatchEvent<KubeObject>> }
   | { readonly kind: 'text'; readonly status: number; readonly contentType: string; readonly text: string }
-  | { readonly kind: 'bytes'; readonly status: number; readonly contentType: string; readonly chunks: AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: 'bytes';
+      readonly status: number;
+      readonly contentType: string;
+      readonly chunks: AsyncIterable<Uint8Array>;
+    }
   /** A protocol switch (exec, attach, port-forward): the HTTP layer accepts the WebSocket and hands it to `serve`. */
-  | { readonly kind: 'upgrade'; readonly protocols: readonly string[]; readonly serve: (socket: UpgradedSocket) => Promise<void> };
+  | {
+      readonly kind: 'upgrade';
+      readonly protocols: readonly string[];
+      readonly serve: (socket: UpgradedSocket) => Promise<void>;
+    };
 
 /** A WebSocket after its handshake: binary messages both ways. */
 export interface UpgradedSocket {

@@ -23,11 +23,7 @@ export interface Socket extends ByteStream {
   readonly remote: SocketAddress;
 }
 
-export type DatagramHandler = (
-  payload: Uint8Array,
-  from: SocketAddress,
-  reply: (payload: Uint8Array) => void,
-) => void;
+export type DatagramHandler = (payload: Uint8Array, from: SocketAddress, reply: (payload: Uint8Array) => void) => void;
 
 /** Why a connection could not be made, as the socket calls name it. */
 export type DialErrorCode = 'ECONNREFUSED' | 'EHOSTUNREACH' | 'ENETUNREACH' | 'ETIMEDOUT' | 'EADDRINUSE';

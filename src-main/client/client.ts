@@ -36,16 +36,32 @@ export interface ResourceClient<T extends KubeObject> {
   readonly resource: GroupVersionResource;
   get(context: Context, namespace: string, name: string): Promise<T>;
   list(context: Context, options?: ListOptions): Promise<KubeList<T>>;
-  watch(context: Context, options?: ListOptions & { readonly allowWatchBookmarks?: boolean }): Promise<AsyncIterable<WatchEvent<T>>>;
+  watch(
+    context: Context,
+    options?: ListOptions & { readonly allowWatchBookmarks?: boolean },
+  ): Promise<AsyncIterable<WatchEvent<T>>>;
   create(context: Context, object: Draft<T>): Promise<T>;
   /** Fails with Conflict when `metadata.resourceVersion` is set and is not the current one. */
   update(context: Context, object: T): Promise<T>;
   updateStatus(context: Context, object: T): Promise<T>;
-  patch(context: Context, namespace: string, name: string, type: PatchType, patch: unknown, options?: PatchOptions): Promise<T>;
+  patch(
+    context: Context,
+    namespace: string,
+    name: string,
+    type: PatchType,
+    patch: unknown,
+    options?: PatchOptions,
+  ): Promise<T>;
   delete(context: Context, namespace: string, name: string, options?: DeleteOptions): Promise<void>;
   deleteCollection(context: Context, options: ListOptions & DeleteOptions): Promise<void>;
   /** POST to `<name>/<subresource>`: binding, eviction, token. */
-  createSubresource(context: Context, namespace: string, name: string, subresource: string, body: KubeObject): Promise<unknown>;
+  createSubresource(
+    context: Context,
+    namespace: string,
+    name: string,
+    subresource: string,
+    body: KubeObject,
+  ): Promise<unknown>;
 }
 
 export interface KubeClient {
@@ -85,7 +101,10 @@ export interface Informer<T extends KubeObject> {
 
 /** Informers shared by the controllers of one process: one reflector a resource. */
 export interface InformerFactory {
-  informer<T extends KubeObject>(resource: GroupVersionResource, options?: Pick<ListOptions, 'namespace' | 'fieldSelector' | 'labelSelector'>): Informer<T>;
+  informer<T extends KubeObject>(
+    resource: GroupVersionResource,
+    options?: Pick<ListOptions, 'namespace' | 'fieldSelector' | 'labelSelector'>,
+  ): Informer<T>;
   /** Starts those not yet started. */
   start(context: Context): void;
   waitForSync(context: Context): Promise<void>;

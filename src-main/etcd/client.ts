@@ -57,7 +57,13 @@ export type Compare = { readonly key: string; readonly result: '=' | '!=' | '>' 
 );
 
 export type Operation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly lease?: number; readonly prevKv?: boolean }
+  | {
+      readonly type: 'put';
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly lease?: number;
+      readonly prevKv?: boolean;
+    }
   | { readonly type: 'delete'; readonly key: string; readonly rangeEnd?: string; readonly prevKv?: boolean }
   | ({ readonly type: 'range' } & RangeRequest)
   | ({ readonly type: 'txn' } & TxnRequest);

@@ -7,7 +7,13 @@ function service(spec: Partial<ServiceSpec>): Service {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'web', namespace: 'default' },
-    spec: { type: 'ClusterIP', clusterIP: '10.96.0.5', clusterIPs: ['10.96.0.5'], ports: [{ port: 80, protocol: 'TCP' }], ...spec },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: '10.96.0.5',
+      clusterIPs: ['10.96.0.5'],
+      ports: [{ port: 80, protocol: 'TCP' }],
+      ...spec,
+    },
   };
 }
 
@@ -44,7 +50,11 @@ describe('serviceRules', () => {
   });
 
   it('keeps to the node where a policy says Local', () => {
-    const [rule] = only({ type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30001, protocol: 'TCP' }] });
+    const [rule] = only({
+      type: 'NodePort',
+      externalTrafficPolicy: 'Local',
+      ports: [{ port: 80, nodePort: 30001, protocol: 'TCP' }],
+    });
     expect(rule).toMatchObject({ nodePort: 30001, external: [{ ip: '10.244.1.2', port: 8080 }] });
     expect(rule?.internal).toHaveLength(2);
   });

@@ -48,7 +48,8 @@ function ruleOf(service: Service, port: ServicePort, slices: readonly EndpointSl
   const { spec } = service;
   const all = slices.flatMap((slice) => backendsOf(slice, port));
   const local = all.filter((backend) => backend.nodeName === nodeName);
-  const affinity = spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : undefined;
+  const affinity =
+    spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : undefined;
   return {
     service: objectKey(service),
     portName: port.name ?? '',
@@ -67,7 +68,9 @@ function ruleOf(service: Service, port: ServicePort, slices: readonly EndpointSl
 }
 
 function backendsOf(slice: EndpointSlice, port: ServicePort): Backend[] {
-  const target = (slice.ports ?? []).find((one) => (one.name ?? '') === (port.name ?? '') && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
+  const target = (slice.ports ?? []).find(
+    (one) => (one.name ?? '') === (port.name ?? '') && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+  );
   if (target?.port === undefined || slice.addressType !== 'IPv4') return [];
   const number = target.port;
   return (slice.endpoints ?? []).flatMap((endpoint) => {

@@ -25,7 +25,8 @@ function importsOf(file: string, base: string): Import[] {
   const text = readFileSync(file, 'utf8');
   const room = relative(base, file).split('/')[0] ?? '';
   const found: Import[] = [];
-  const pattern = /^\s*(import|export)\s+(type\s)?(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/gm;
+  const pattern =
+    /^\s*(import|export)\s+(type\s)?(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/gm;
   for (const match of text.matchAll(pattern)) {
     const target = match[3] ?? match[4] ?? '';
     found.push({ file: relative(root, file), room, target, typeOnly: match[2] !== undefined });
@@ -63,22 +64,26 @@ describe('rooms of src-main', () => {
   });
 
   it('keep controllers apart from each other', () => {
-    const wrong = imports.filter((one) => one.room === 'controller-manager').filter((one) => {
-      const from = one.file.split('/').slice(2);
-      const path = one.target.startsWith('#')
-        ? one.target.slice(1)
-        : relative(main, join(root, one.file, '..', one.target));
-      const to = path.split('/');
-      if (to[0] !== 'controller-manager' || to.length < 3 || from.length < 3) return false;
-      return to[1] !== from[1];
-    });
+    const wrong = imports
+      .filter((one) => one.room === 'controller-manager')
+      .filter((one) => {
+        const from = one.file.split('/').slice(2);
+        const path = one.target.startsWith('#')
+          ? one.target.slice(1)
+          : relative(main, join(root, one.file, '..', one.target));
+        const to = path.split('/');
+        if (to[0] !== 'controller-manager' || to.length < 3 || from.length < 3) return false;
+        return to[1] !== from[1];
+      });
     expect(wrong.map((one) => `${one.file} -> ${one.target}`)).toEqual([]);
   });
 
   it('import electron only where windows live', () => {
     const wrong = imports.filter((one) => one.target === 'electron' || one.target.startsWith('electron/'));
     expect(
-      wrong.filter((one) => !electronRooms.includes(one.room) && one.file !== 'src-main/index.ts').map((one) => one.file),
+      wrong
+        .filter((one) => !electronRooms.includes(one.room) && one.file !== 'src-main/index.ts')
+        .map((one) => one.file),
     ).toEqual([]);
   });
 
@@ -89,7 +94,11 @@ describe('rooms of src-main', () => {
 
   it('give the contract types only', () => {
     const wrong = imports.filter(
-      (one) => typesOnly.includes(one.room) && one.target.startsWith('#') && !one.target.startsWith('#contract') && !one.typeOnly,
+      (one) =>
+        typesOnly.includes(one.room) &&
+        one.target.startsWith('#') &&
+        !one.target.startsWith('#contract') &&
+        !one.typeOnly,
     );
     expect(wrong.map((one) => `${one.file} -> ${one.target}`)).toEqual([]);
   });
@@ -104,7 +113,11 @@ describe('time and chance', () => {
     const pattern = /\bDate\.now\(|\bnew Date\(\)|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\bsetImmediate\(/;
     const wrong = files
       .filter((file) => !relative(main, file).startsWith('base/'))
-      .filter((file) => readFileSync(file, 'utf8').split('\n').some((line) => pattern.test(line) && !/^\s*(\*|\/\/)/.test(line)))
+      .filter((file) =>
+        readFileSync(file, 'utf8')
+          .split('\n')
+          .some((line) => pattern.test(line) && !/^\s*(\*|\/\/)/.test(line)),
+      )
       .map((file) => relative(root, file));
     expect(wrong).toEqual([]);
   });
@@ -150,13 +163,19 @@ function findCycle(all: readonly string[]): string | undefined {
   for (const file of all) {
     const targets = importsOf(file, main)
       .filter((one) => !one.typeOnly && /^[.#]/.test(one.target))
-      .map((one) => (one.target.startsWith('#') ? join(main, `${one.target.slice(1)}.ts`) : join(file, '..', one.target)));
-    edges.set(file, targets.filter((target) => known.has(target)));
+      .map((one) =>
+        one.target.startsWith('#') ? join(main, `${one.target.slice(1)}.ts`) : join(file, '..', one.target),
+      );
+    edges.set(
+      file,
+      targets.filter((target) => known.has(target)),
+    );
   }
   const done = new Set<string>();
   const path: string[] = [];
   const visit = (file: string): string | undefined => {
-    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].map((f) => relative(root, f)).join(' -> ');
+    if (path.includes(file))
+      return [...path.slice(path.indexOf(file)), file].map((f) => relative(root, f)).join(' -> ');
     if (done.has(file)) return undefined;
     path.push(file);
     for (const next of edges.get(file) ?? []) {

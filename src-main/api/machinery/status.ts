@@ -58,7 +58,12 @@ export class StatusError extends Error {
   readonly code: number;
   readonly details: StatusDetails | undefined;
 
-  constructor(reason: StatusReason, message: string, details?: StatusDetails, options?: { cause?: unknown; code?: number }) {
+  constructor(
+    reason: StatusReason,
+    message: string,
+    details?: StatusDetails,
+    options?: { cause?: unknown; code?: number },
+  ) {
     super(message, options);
     this.reason = reason;
     this.code = options?.code ?? statusCodes[reason];

@@ -58,13 +58,22 @@ describe('Fabric', () => {
     const client = one.attach({ id: 'a', hostNetwork: false }).namespace;
     const server = two.attach({ id: 'b', hostNetwork: false }).namespace;
     server.listen(8080, answerWith('served'));
-    const rule = { service: 'default/web', portName: '', protocol: 'TCP', addresses: ['10.96.0.20'], port: 80, nodePort: 30080 };
+    const rule = {
+      service: 'default/web',
+      portName: '',
+      protocol: 'TCP',
+      addresses: ['10.96.0.20'],
+      port: 80,
+      nodePort: 30080,
+    };
     const backends = [{ ip: server.ip, port: 8080 }];
     one.services.replace([{ ...rule, internal: backends, external: backends }]);
     expect(await readAll(await client.dial(background, { ip: '10.96.0.20', port: 80 }))).toBe('served');
     expect(await readAll(await two.host.dial(background, { ip: one.host.ip, port: 30080 }))).toBe('served');
     one.services.replace([{ ...rule, internal: [], external: [] }]);
-    await expect(client.dial(background, { ip: '10.96.0.20', port: 80 })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(client.dial(background, { ip: '10.96.0.20', port: 80 })).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+    });
   });
 
   it('keeps a client on one backend while affinity lasts', async () => {
@@ -74,7 +83,16 @@ describe('Fabric', () => {
     for (const pod of pods) pod.listen(80, answerWith(pod.ip));
     const internal = pods.map((pod) => ({ ip: pod.ip, port: 80 }));
     one.services.replace([
-      { service: 'd/s', portName: '', protocol: 'TCP', addresses: ['10.96.0.9'], port: 80, internal, external: [], affinitySeconds: 60 },
+      {
+        service: 'd/s',
+        portName: '',
+        protocol: 'TCP',
+        addresses: ['10.96.0.9'],
+        port: 80,
+        internal,
+        external: [],
+        affinitySeconds: 60,
+      },
     ]);
     const ask = async (): Promise<string> => readAll(await client.dial(background, { ip: '10.96.0.9', port: 80 }));
     const first = await ask();
@@ -96,7 +114,9 @@ describe('Fabric', () => {
     const open = await client.dial(background, { ip: server.ip, port: 80 });
     two.setUp(false);
     await expect(readAll(open)).rejects.toThrow('worker-2 is down');
-    const failed = expect(client.dial(background, { ip: two.host.ip, port: 80 })).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    const failed = expect(client.dial(background, { ip: two.host.ip, port: 80 })).rejects.toMatchObject({
+      code: 'ETIMEDOUT',
+    });
     await clock.step(127_000);
     await failed;
     two.setUp(true);
@@ -116,9 +136,13 @@ describe('Fabric', () => {
     const { clock, one } = lab();
     const pod = one.attach({ id: 'a', hostNetwork: false }).namespace;
     one.host.listenDatagram(53, (payload, _from, reply) => reply(bytes.encode(`${text.decode(payload)}!`)));
-    expect(text.decode(await pod.exchangeDatagram(background, { ip: one.host.ip, port: 53 }, bytes.encode('hi')))).toBe('hi!');
+    expect(text.decode(await pod.exchangeDatagram(background, { ip: one.host.ip, port: 53 }, bytes.encode('hi')))).toBe(
+      'hi!',
+    );
     one.host.listenDatagram(54, () => {});
-    const silent = expect(pod.exchangeDatagram(background, { ip: one.host.ip, port: 54 }, bytes.encode('hi'))).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    const silent = expect(
+      pod.exchangeDatagram(background, { ip: one.host.ip, port: 54 }, bytes.encode('hi')),
+    ).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     await clock.step(5_000);
     await silent;
   });

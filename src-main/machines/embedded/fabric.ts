@@ -164,7 +164,8 @@ export class Fabric implements Wire {
 
   async dial(context: Context, from: FabricNamespace, address: SocketAddress): Promise<Socket> {
     const target = this.#route('TCP', from, address);
-    if (target === 'refused') throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
+    if (target === 'refused')
+      throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
     const namespace = await this.#reach(context, from, target);
     const accept = namespace.listener(target.port);
     if (!accept) throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
@@ -179,9 +180,15 @@ export class Fabric implements Wire {
     return near;
   }
 
-  async exchange(context: Context, from: FabricNamespace, address: SocketAddress, payload: Uint8Array): Promise<Uint8Array> {
+  async exchange(
+    context: Context,
+    from: FabricNamespace,
+    address: SocketAddress,
+    payload: Uint8Array,
+  ): Promise<Uint8Array> {
     const target = this.#route('UDP', from, address);
-    if (target === 'refused') throw new DialError('ECONNREFUSED', `udp ${address.ip}:${address.port}: connection refused`);
+    if (target === 'refused')
+      throw new DialError('ECONNREFUSED', `udp ${address.ip}:${address.port}: connection refused`);
     const limit = context.withTimeout(this.#clock, datagramTimeoutMs);
     try {
       const namespace = await this.#reach(limit.context, from, target);
@@ -214,7 +221,10 @@ export class Fabric implements Wire {
       throw new DialError('EHOSTUNREACH', `connect ${target.ip}:${target.port}: no route to host`);
     }
     const there = namespace.nodeName;
-    const lost = this.#nodes.get(there)?.up === false || this.#cut.has(`${from.nodeName}>${there}`) || this.#cut.has(`${there}>${from.nodeName}`);
+    const lost =
+      this.#nodes.get(there)?.up === false ||
+      this.#cut.has(`${from.nodeName}>${there}`) ||
+      this.#cut.has(`${there}>${from.nodeName}`);
     if (lost) {
       await this.#clock.sleep(context, connectTimeoutMs);
       throw new DialError('ETIMEDOUT', `connect ${target.ip}:${target.port}: connection timed out`);

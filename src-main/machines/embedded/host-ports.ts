@@ -52,7 +52,8 @@ export class HostPorts {
     this.#servers.set(port, server);
     server.on('error', (error) => {
       this.#servers.delete(port);
-      if (!this.#taken.has(port)) this.#logger.warn(`node port ${port} cannot be opened on 127.0.0.1`, { error: messageOf(error) });
+      if (!this.#taken.has(port))
+        this.#logger.warn(`node port ${port} cannot be opened on 127.0.0.1`, { error: messageOf(error) });
       this.#taken.set(port, messageOf(error));
     });
     server.on('listening', () => this.#taken.delete(port));

@@ -27,7 +27,8 @@ export class FabricNamespace implements NetworkNamespace {
   }
 
   listen(port: number, onConnection: (socket: Socket) => void): Disposable {
-    if (this.#listeners.has(port)) throw new DialError('EADDRINUSE', `listen tcp ${this.ip}:${port}: address already in use`);
+    if (this.#listeners.has(port))
+      throw new DialError('EADDRINUSE', `listen tcp ${this.ip}:${port}: address already in use`);
     this.#listeners.set(port, onConnection);
     return disposable(() => this.#listeners.delete(port));
   }
@@ -37,13 +38,19 @@ export class FabricNamespace implements NetworkNamespace {
   }
 
   listenDatagram(port: number, handler: DatagramHandler): Disposable {
-    if (this.#datagrams.has(port)) throw new DialError('EADDRINUSE', `listen udp ${this.ip}:${port}: address already in use`);
+    if (this.#datagrams.has(port))
+      throw new DialError('EADDRINUSE', `listen udp ${this.ip}:${port}: address already in use`);
     this.#datagrams.set(port, handler);
     return disposable(() => this.#datagrams.delete(port));
   }
 
   exchangeDatagram(context: Context, address: SocketAddress, payload: Uint8Array): Promise<Uint8Array> {
-    return this.#wire.exchange(context, this, loopback.test(address.ip) ? { ...address, ip: this.ip } : address, payload);
+    return this.#wire.exchange(
+      context,
+      this,
+      loopback.test(address.ip) ? { ...address, ip: this.ip } : address,
+      payload,
+    );
   }
 
   /** For the fabric: who listens on `port`. */

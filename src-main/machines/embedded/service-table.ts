@@ -67,7 +67,9 @@ export class ServiceTable {
     const key = `${rule.service}:${rule.portName}|${clientIp}`;
     const known = this.#affinity.get(key);
     const stillThere =
-      known && known.untilMs > this.#now() && backends.some((b) => b.ip === known.backend.ip && b.port === known.backend.port);
+      known &&
+      known.untilMs > this.#now() &&
+      backends.some((b) => b.ip === known.backend.ip && b.port === known.backend.port);
     const backend = stillThere ? known.backend : this.#random.pick(backends);
     if (!backend) return 'refused';
     this.#affinity.set(key, { backend, untilMs: this.#now() + rule.affinitySeconds * 1000 });

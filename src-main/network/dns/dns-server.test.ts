@@ -10,8 +10,19 @@ function service(name: string, spec: ServiceSpec): Service {
 }
 
 const services = new Map<string, Service>([
-  ['web', service('web', { type: 'ClusterIP', clusterIP: '10.96.0.20', clusterIPs: ['10.96.0.20'], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] })],
-  ['db', service('db', { type: 'ClusterIP', clusterIP: 'None', ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }] })],
+  [
+    'web',
+    service('web', {
+      type: 'ClusterIP',
+      clusterIP: '10.96.0.20',
+      clusterIPs: ['10.96.0.20'],
+      ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+    }),
+  ],
+  [
+    'db',
+    service('db', { type: 'ClusterIP', clusterIP: 'None', ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }] }),
+  ],
   ['alias', service('alias', { type: 'ExternalName', externalName: 'web.shop.svc.cluster.local' })],
 ]);
 const slice: EndpointSlice = {
@@ -32,26 +43,43 @@ const source: DnsSource = {
   namespaceExists: (name) => name === 'shop',
   serviceByIp: (ip) => (ip === '10.96.0.20' ? services.get('web') : undefined),
   endpointByIp: (ip) =>
-    ip === '10.244.1.5' && slice.endpoints?.[0] ? { namespace: 'shop', service: 'db', endpoint: slice.endpoints[0] } : undefined,
+    ip === '10.244.1.5' && slice.endpoints?.[0]
+      ? { namespace: 'shop', service: 'db', endpoint: slice.endpoints[0] }
+      : undefined,
 };
 
 function ask(name: string, type: RecordType): Packet & { rcode?: string } {
   const server = new DnsServer({ source, clock: new SteppedClock(), domain: 'cluster.local' });
-  const message = dnsPacket.encode({ type: 'query', id: 77, flags: dnsPacket.RECURSION_DESIRED, questions: [{ type, name }] });
+  const message = dnsPacket.encode({
+    type: 'query',
+    id: 77,
+    flags: dnsPacket.RECURSION_DESIRED,
+    questions: [{ type, name }],
+  });
   return dnsPacket.decode(Buffer.from(server.answer(message)));
 }
 
-const values = (packet: Packet): unknown[] => (packet.answers ?? []).map((one) => ('data' in one ? one.data : undefined));
+const values = (packet: Packet): unknown[] =>
+  (packet.answers ?? []).map((one) => ('data' in one ? one.data : undefined));
 
 describe('DnsServer', () => {
   it('answers a service with its cluster IP, with the question and id repeated', () => {
     const packet = ask('web.shop.svc.cluster.local', 'A');
-    expect(packet).toMatchObject({ id: 77, type: 'response', rcode: 'NOERROR', questions: [{ name: 'web.shop.svc.cluster.local' }] });
+    expect(packet).toMatchObject({
+      id: 77,
+      type: 'response',
+      rcode: 'NOERROR',
+      questions: [{ name: 'web.shop.svc.cluster.local' }],
+    });
     expect(values(packet)).toEqual(['10.96.0.20']);
   });
 
   it('has no AAAA record for it, which is not an error', () => {
-    expect(ask('WEB.shop.svc.cluster.local', 'AAAA')).toMatchObject({ rcode: 'NOERROR', answers: [], authorities: [{ type: 'SOA' }] });
+    expect(ask('WEB.shop.svc.cluster.local', 'AAAA')).toMatchObject({
+      rcode: 'NOERROR',
+      answers: [],
+      authorities: [{ type: 'SOA' }],
+    });
   });
 
   it('answers a headless service with its ready endpoints and their own names', () => {
@@ -85,7 +113,10 @@ describe('DnsServer', () => {
   });
 
   it('says NXDOMAIN inside the cluster and REFUSED outside', () => {
-    expect(ask('nope.shop.svc.cluster.local', 'A')).toMatchObject({ rcode: 'NXDOMAIN', authorities: [{ type: 'SOA' }] });
+    expect(ask('nope.shop.svc.cluster.local', 'A')).toMatchObject({
+      rcode: 'NXDOMAIN',
+      authorities: [{ type: 'SOA' }],
+    });
     expect(ask('example.org', 'A')).toMatchObject({ rcode: 'REFUSED' });
   });
 

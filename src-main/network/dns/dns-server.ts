@@ -1,6 +1,13 @@
 import dnsPacket, { type Answer, type Packet, type Question } from 'dns-packet';
 import type { Clock } from '#base/clock';
-import { addressOfReverseName, resolveClusterName, resolveReverse, type DnsRecord, type DnsSource, type Resolution } from './records.ts';
+import {
+  addressOfReverseName,
+  resolveClusterName,
+  resolveReverse,
+  type DnsRecord,
+  type DnsSource,
+  type Resolution,
+} from './records.ts';
 
 /** Seconds a client may keep an answer: CoreDNS' default in Kubernetes. */
 const ttlSeconds = 30;
@@ -87,7 +94,11 @@ export class DnsServer {
 
   #encode(query: Packet, code: number, answers: Answer[], authorities: Answer[], additionals: Answer[]): Uint8Array {
     this.answered.set(code, (this.answered.get(code) ?? 0) + 1);
-    const flags = dnsPacket.AUTHORITATIVE_ANSWER | ((query.flags ?? 0) & dnsPacket.RECURSION_DESIRED) | dnsPacket.RECURSION_AVAILABLE | code;
+    const flags =
+      dnsPacket.AUTHORITATIVE_ANSWER |
+      ((query.flags ?? 0) & dnsPacket.RECURSION_DESIRED) |
+      dnsPacket.RECURSION_AVAILABLE |
+      code;
     return dnsPacket.encode({
       type: 'response',
       id: query.id ?? 0,
@@ -105,7 +116,12 @@ function toAnswer(record: DnsRecord): Answer {
     case 'A':
       return { type: 'A', name: record.name, ttl: ttlSeconds, data: record.address };
     case 'SRV':
-      return { type: 'SRV', name: record.name, ttl: ttlSeconds, data: { priority: 0, weight: 100, port: record.port, target: record.target } };
+      return {
+        type: 'SRV',
+        name: record.name,
+        ttl: ttlSeconds,
+        data: { priority: 0, weight: 100, port: record.port, target: record.target },
+      };
     default:
       return { type: record.type, name: record.name, ttl: ttlSeconds, data: record.target };
   }

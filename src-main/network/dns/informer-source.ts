@@ -22,7 +22,9 @@ export class InformerDnsSource implements DnsSource {
     this.#namespaces = factory.informer<Namespace>(namespaces);
     this.#services.addIndex(byAddress, (service) => service.spec.clusterIPs ?? []);
     this.#slices.addIndex(byService, (slice) => [serviceOf(slice)]);
-    this.#slices.addIndex(byAddress, (slice) => (slice.endpoints ?? []).flatMap((one) => (one.hostname ? one.addresses : [])));
+    this.#slices.addIndex(byAddress, (slice) =>
+      (slice.endpoints ?? []).flatMap((one) => (one.hostname ? one.addresses : [])),
+    );
   }
 
   async start(context: Context): Promise<void> {

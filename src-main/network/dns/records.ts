@@ -8,7 +8,9 @@ export interface DnsSource {
   /** The service whose cluster IP is `ip`, for reverse look-ups. */
   serviceByIp(ip: string): Service | undefined;
   /** The named endpoint of a headless service with that address, for reverse look-ups. */
-  endpointByIp(ip: string): { readonly namespace: string; readonly service: string; readonly endpoint: Endpoint } | undefined;
+  endpointByIp(
+    ip: string,
+  ): { readonly namespace: string; readonly service: string; readonly endpoint: Endpoint } | undefined;
 }
 
 export type DnsRecord =
@@ -33,7 +35,12 @@ const empty: Resolution = { exists: true, answers: [], additional: [] };
  * `<svc>.<ns>.svc`, `<endpoint>.<svc>.<ns>.svc`, `_<port>._<proto>.<svc>.<ns>.svc` (SRV), `<a-b-c-d>.<ns>.pod`.
  * `labels` are those left of the cluster domain, lower case.
  */
-export function resolveClusterName(source: DnsSource, domain: string, labels: readonly string[], type: string): Resolution {
+export function resolveClusterName(
+  source: DnsSource,
+  domain: string,
+  labels: readonly string[],
+  type: string,
+): Resolution {
   const kind = labels[labels.length - 1];
   const namespace = labels[labels.length - 2];
   if (labels.length === 0) return empty;
@@ -47,7 +54,8 @@ export function resolveClusterName(source: DnsSource, domain: string, labels: re
   const rest = labels.slice(0, -3);
   const zone = `${serviceName}.${namespace}.svc.${domain}`;
   if (service.spec.type === 'ExternalName') return rest.length === 0 ? externalName(service, zone) : missing;
-  if (service.spec.clusterIP === 'None') return resolveHeadless(source.slices(namespace, serviceName), service, zone, rest, type);
+  if (service.spec.clusterIP === 'None')
+    return resolveHeadless(source.slices(namespace, serviceName), service, zone, rest, type);
   return resolveClusterIp(service, zone, rest, type);
 }
 
@@ -91,16 +99,24 @@ function resolveHeadless(
 ): Resolution {
   const everyone = service.spec.publishNotReadyAddresses === true;
   const endpoints = slices.flatMap((slice) =>
-    slice.addressType === 'IPv4' ? (slice.endpoints ?? []).filter((one) => everyone || one.conditions?.ready !== false) : [],
+    slice.addressType === 'IPv4'
+      ? (slice.endpoints ?? []).filter((one) => everyone || one.conditions?.ready !== false)
+      : [],
   );
   if (rest.length === 0) {
-    const addresses = endpoints.flatMap((one): DnsRecord[] => one.addresses.map((address) => ({ type: 'A', name: zone, address })));
+    const addresses = endpoints.flatMap((one): DnsRecord[] =>
+      one.addresses.map((address) => ({ type: 'A', name: zone, address })),
+    );
     return addresses.length > 0 ? answersFor(type, addresses, []) : missing;
   }
   const named = endpoints.filter((one) => endpointLabel(one) === rest[0]);
   if (rest.length === 1 && named.length > 0) {
     const name = `${rest[0] ?? ''}.${zone}`;
-    return answersFor(type, named.flatMap((one): DnsRecord[] => one.addresses.map((address) => ({ type: 'A', name, address }))), []);
+    return answersFor(
+      type,
+      named.flatMap((one): DnsRecord[] => one.addresses.map((address) => ({ type: 'A', name, address }))),
+      [],
+    );
   }
   return headlessSrv(slices, endpoints, zone, rest, type);
 }
@@ -119,7 +135,10 @@ function headlessSrv(
   if (rest.length !== 2 || number === undefined) return missing;
   if (type !== 'SRV') return empty;
   const name = `${rest.join('.')}.${zone}`;
-  const targets = endpoints.map((one) => ({ target: `${endpointLabel(one)}.${zone}`, address: one.addresses[0] ?? '' }));
+  const targets = endpoints.map((one) => ({
+    target: `${endpointLabel(one)}.${zone}`,
+    address: one.addresses[0] ?? '',
+  }));
   return {
     exists: true,
     answers: targets.map(({ target }) => ({ type: 'SRV', name, port: number, target })),
@@ -136,7 +155,11 @@ function resolvePod(source: DnsSource, domain: string, labels: readonly string[]
   const [address, namespace] = labels;
   if (labels.length !== 3 || !namespace || !address || !/^(\d{1,3}-){3}\d{1,3}$/.test(address)) return missing;
   if (!source.namespaceExists(namespace)) return missing;
-  return answersFor(type, [{ type: 'A', name: `${labels.join('.')}.${domain}`, address: address.replace(/-/g, '.') }], []);
+  return answersFor(
+    type,
+    [{ type: 'A', name: `${labels.join('.')}.${domain}`, address: address.replace(/-/g, '.') }],
+    [],
+  );
 }
 
 function answersFor(type: string, addresses: readonly DnsRecord[], services: readonly DnsRecord[]): Resolution {
@@ -155,7 +178,11 @@ export function resolveReverse(source: DnsSource, domain: string, name: string, 
   const service = source.serviceByIp(ip);
   const { namespace = '', name: serviceName = '' } = service?.metadata ?? {};
   if (service) {
-    return { exists: true, answers: [{ type: 'PTR', name, target: `${serviceName}.${namespace}.svc.${domain}` }], additional: [] };
+    return {
+      exists: true,
+      answers: [{ type: 'PTR', name, target: `${serviceName}.${namespace}.svc.${domain}` }],
+      additional: [],
+    };
   }
   const found = source.endpointByIp(ip);
   if (!found) return missing;
