@@ -135,5 +135,13 @@ export interface ReconcilerOptions {
 
 /** Writes Events about objects; repeats are counted up on one Event instead of written again. Never throws. */
 export interface EventRecorder {
-  event(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, causeRevision?: string): void;
+  /** `fieldPath` names a part of the object: `spec.containers{web}`. */
+  event(
+    about: KubeObject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    causeRevision?: string,
+    fieldPath?: string,
+  ): void;
 }
