@@ -17,7 +17,12 @@ async function certificate(): Promise<{ cert: string; key: string }> {
   x509.cryptoProvider.set(crypto);
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const extensions = [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
-  const made = await x509.X509CertificateGenerator.createSelfSigned({ name: 'CN=test', keys, signingAlgorithm: algorithm, extensions });
+  const made = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=test',
+    keys,
+    signingAlgorithm: algorithm,
+    extensions,
+  });
   const key = x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
   return { cert: made.toString('pem'), key };
 }
@@ -36,7 +41,12 @@ async function serving(handler: (request: IncomingMessage, response: ServerRespo
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return new HttpsTransport({ server: `https://127.0.0.1:${port}`, ca: cert, credentials: { token: 't' }, userAgent: 'test/1' });
+  return new HttpsTransport({
+    server: `https://127.0.0.1:${port}`,
+    ca: cert,
+    credentials: { token: 't' },
+    userAgent: 'test/1',
+  });
 }
 
 function answer(response: ServerResponse, code: number, body: unknown): void {
@@ -56,7 +66,13 @@ test('sends body, query, identity and cause; answers come frozen', async () => {
   });
   const cause = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), revision: '7' };
   const contentType = 'application/merge-patch+json';
-  const request = { method: 'PATCH', path: '/api/v1/x', query: { force: 'true' }, body: { a: 'é' }, contentType } as const;
+  const request = {
+    method: 'PATCH',
+    path: '/api/v1/x',
+    query: { force: 'true' },
+    body: { a: 'é' },
+    contentType,
+  } as const;
   const body = await transport.request(context.withCause(cause), request);
   expect(body).toMatchObject({
     method: 'PATCH',
@@ -78,7 +94,12 @@ test('a Status becomes a StatusError, for requests and for watches', async () =>
   const transport = await serving((_request, response) => answer(response, 404, status));
   const request = { method: 'GET', path: '/api/v1/pods/x' } as const;
   for (const call of [transport.request(context, request), transport.watch(context, request)]) {
-    await expect(call).rejects.toMatchObject({ name: 'StatusError', reason: 'NotFound', code: 404, details: { name: 'x' } });
+    await expect(call).rejects.toMatchObject({
+      name: 'StatusError',
+      reason: 'NotFound',
+      code: 404,
+      details: { name: 'x' },
+    });
   }
 });
 
