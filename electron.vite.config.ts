@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'electron-vite';
+
+/**
+ * Three builds. The main process and the command line are CommonJS for Node 18.15 (Electron 25, Debian 12) in one build, so
+ * that they share chunks; npm dependencies stay in node_modules. The preload script is one file without dependencies, as
+ * a sandboxed renderer asks. The renderer is the same for Electron and for browsers.
+ */
+const entries = {
+  index: 'src-main/index.ts',
+  drydock: 'src-main/cli/drydock.ts',
+  start: 'src-main/cli/start.ts',
+};
+
+const commonJs = { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs' } as const;
+
+export default defineConfig({
+  main: {
+    build: {
+      outDir: 'out/main',
+      target: 'node18.15',
+      minify: false,
+      sourcemap: true,
+      externalizeDeps: true,
+      rollupOptions: {
+        input: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path))),
+        external: ['electron'],
+        output: commonJs,
+      },
+    },
+  },
+  preload: {
+    build: {
+      outDir: 'out/preload',
+      target: 'chrome114',
+      minify: false,
+      externalizeDeps: false,
+      rollupOptions: { input: { index: 'src-main/preload/index.ts' }, external: ['electron'], output: commonJs },
+    },
+  },
+  renderer: {
+    root: 'src-renderer',
+    base: './',
+    plugins: [svelte()],
+    build: {
+      outDir: 'out/renderer',
+      target: ['chrome114', 'firefox115', 'safari17'],
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rollupOptions: { input: 'src-renderer/index.html' },
+    },
+  },
+});

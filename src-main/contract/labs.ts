@@ -1,0 +1,72 @@
+/** What the UI knows of labs (clusters), their machines and their components. */
+
+export type LabDriver = 'embedded' | 'docker' | 'ssh';
+
+/** `failed` keeps its steps and error, so that the person can read what happened; start tries again. */
+export type LabPhase = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+
+export interface ProgressStep {
+  /** One short line for a person: `Joining worker-2`. */
+  readonly text: string;
+  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  /** How long it took, or has been taking. */
+  readonly elapsedMs?: number;
+}
+
+export interface Lab {
+  /** Unique in a home; a DNS label. */
+  readonly name: string;
+  readonly driver: LabDriver;
+  readonly masters: number;
+  readonly workers: number;
+  readonly phase: LabPhase;
+  /** Of the last create, start or stop, oldest first. */
+  readonly steps: readonly ProgressStep[];
+  /** Why `phase` is failed: what happened and what to do. */
+  readonly error?: string;
+  /** `https://127.0.0.1:6443` */
+  readonly server?: string;
+  /** Path of the kubeconfig file. */
+  readonly kubeconfig?: string;
+  /** When it last became running. */
+  readonly runningSinceMs?: number;
+}
+
+export type ComponentState = 'stopped' | 'starting' | 'running' | 'stopping' | 'crashed';
+
+/** The truth about a machine, whatever the API server believes. */
+export interface MachineTruth {
+  readonly kind: 'machine';
+  /** `machine/worker-1` */
+  readonly id: string;
+  /** The node's name. */
+  readonly name: string;
+  readonly role: 'master' | 'worker';
+  readonly driver: LabDriver;
+  readonly address: string;
+  readonly state: 'starting' | 'running' | 'killed' | 'stopped';
+  readonly sinceMs: number;
+}
+
+/** The truth about one component. */
+export interface ComponentTruth {
+  readonly kind: 'component';
+  /** `kube-scheduler/master-1`: the component's own name. */
+  readonly id: string;
+  readonly component:
+    'kube-apiserver' | 'etcd' | 'kube-scheduler' | 'kube-controller-manager' | 'kubelet' | 'kube-proxy' | 'coredns';
+  /** Name of the machine it runs on. */
+  readonly machine: string;
+  readonly state: ComponentState;
+  readonly sinceMs: number;
+  /**
+   * Numbers it tells of itself; absent ones are not shown. Known names: `requestsPerSecond`, `p99Ms`, `watches` (API
+   * server); `revision`, `keys`, `watchers`, `writesPerSecond`, `dbSizeBytes` (etcd); `queue`, `scheduled`
+   * (scheduler); `queue` (controller manager); `pods` (kubelet); `services` (kube-proxy).
+   */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** A sentence when the numbers do not say it: `leader`, `waiting for the API server`. */
+  readonly note?: string;
+}
+
+export type Truth = MachineTruth | ComponentTruth;

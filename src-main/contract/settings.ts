@@ -1,0 +1,21 @@
+/** What the app remembers of a person's choices, for both hosts, in the home. */
+export interface Settings {
+  readonly theme: 'system' | 'light' | 'dark';
+  /** Of the panel on the right. */
+  readonly panelWidthPx: number;
+  readonly panelTab: string;
+  /** The lab that was open last; empty for none. */
+  readonly lab: string;
+  /** What the create dialog offers first. */
+  readonly masters: number;
+  readonly workers: number;
+}
+
+export const defaultSettings: Settings = {
+  theme: 'system',
+  panelWidthPx: 372,
+  panelTab: 'timeline',
+  lab: '',
+  masters: 1,
+  workers: 3,
+};

@@ -1,0 +1,46 @@
+import type { KubeObject } from '#api/machinery/object';
+import type { Status } from '#api/machinery/status';
+import type { LabName, Empty } from './calls.ts';
+import type { Lab, Truth } from './labs.ts';
+import type { StoreChange } from './store.ts';
+
+/**
+ * `watch(name, request) -> stream`: the second of the contract's two shapes. A stream begins with an ADDED for everything
+ * there is, then a BOOKMARK that says "that is all there is", then what changes. ERROR is the last event of a stream: on
+ * reason Expired the reader watches again from the beginning, without telling the person.
+ */
+export type StreamEvent<T> =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
+  | { readonly type: 'BOOKMARK' }
+  | { readonly type: 'ERROR'; readonly status: Status };
+
+export interface ObjectsRequest extends LabName {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** Lower-case plural. */
+  readonly resource: string;
+  /** Absent for all namespaces. */
+  readonly namespace?: string;
+}
+
+export interface Watches {
+  /** By name. */
+  labs: { request: Empty; item: Lab };
+  /** By `metadata.uid`. The stream ends with an ERROR when the lab stops. */
+  objects: { request: ObjectsRequest; item: KubeObject };
+  /**
+   * Every put and delete, each an ADDED; nothing is MODIFIED or DELETED. Begins at `fromRevision` (Expired when that was
+   * compacted), or now; the BOOKMARK comes first then.
+   */
+  store: {
+    request: LabName & { readonly prefix?: string; readonly fromRevision?: number };
+    item: StoreChange;
+  };
+  /** By `id`. Numbers are refreshed about once a second while they change. */
+  components: { request: LabName; item: Truth };
+}
+
+export type WatchName = keyof Watches;
+export type WatchRequest<N extends WatchName> = Watches[N]['request'];
+export type WatchItem<N extends WatchName> = Watches[N]['item'];
