@@ -1,0 +1,82 @@
+import type { CommandSpec, OptionSpec } from './options.ts';
+
+const home: OptionSpec = {
+  name: 'home',
+  value: 'DIR',
+  help: 'folder that keeps labs',
+  fallback: "$DRYDOCK_HOME, else the platform's data directory",
+};
+const name: OptionSpec = { name: 'name', value: 'NAME', help: 'which lab', fallback: 'lab' };
+const json: OptionSpec = { name: 'json', help: 'print JSON' };
+
+function nodeCommand(verb: string, summary: string): CommandSpec {
+  return { name: `node ${verb}`, positionals: ['NAME'], summary, options: [name, home] };
+}
+
+/** Every command with its flags: what is parsed and what `--help` prints. */
+export const commandSpecs: readonly CommandSpec[] = [
+  {
+    name: 'up',
+    positionals: [],
+    summary: 'Create a lab, or start one again, and wait until every node is Ready.',
+    options: [
+      name,
+      { name: 'driver', value: 'embedded|docker|ssh', help: 'where worker nodes come from', fallback: 'embedded' },
+      { name: 'masters', value: 'N', help: 'control planes', fallback: '1' },
+      { name: 'workers', value: 'N', help: 'worker nodes', fallback: '3' },
+      home,
+      { name: 'kubeconfig', value: 'FILE', help: 'also write the entry into this kubeconfig and make it current' },
+      {
+        name: 'api-port',
+        value: 'N',
+        help: 'port of the API server on 127.0.0.1',
+        fallback: 'the last one, else 6443 or any free',
+      },
+      { name: 'ui-port', value: 'N|none', help: 'port of the UI on 127.0.0.1', fallback: 'any free' },
+      { name: 'detach', help: 'return when the lab is Ready and leave it running' },
+      { ...json, help: 'print one JSON object: name, server, kubeconfig, uiUrl, pid, etcd' },
+    ],
+    examples: ['drydock up', 'drydock up --workers 5 --detach', 'drydock up --name ci --json --ui-port none --detach'],
+  },
+  {
+    name: 'down',
+    positionals: [],
+    summary: 'Stop a lab. Everything in it is kept, unless it is to be deleted.',
+    options: [name, home, { name: 'delete', help: 'remove the lab and everything it kept' }],
+  },
+  { name: 'list', positionals: [], summary: 'List labs.', options: [home, json] },
+  {
+    name: 'status',
+    positionals: [],
+    summary: 'Show masters, nodes and components of a lab with their health.',
+    options: [name, home, json],
+  },
+  { name: 'kubeconfig', positionals: [], summary: 'Print the kubeconfig of a lab.', options: [name, home] },
+  nodeCommand('add', 'Add a worker node to a running lab.'),
+  nodeCommand('kill', 'Pull the plug of a node: nothing is told to anybody.'),
+  nodeCommand('start', 'Start a node that was killed.'),
+  nodeCommand('delete', 'Remove a node: its machine and its Node object.'),
+];
+
+export function findCommand(args: readonly string[]): { spec: CommandSpec; rest: readonly string[] } | undefined {
+  for (const spec of commandSpecs) {
+    const words = spec.name.split(' ');
+    if (words.every((word, i) => args[i] === word)) return { spec, rest: args.slice(words.length) };
+  }
+  return undefined;
+}
+
+export function renderOverview(): string {
+  const rows = commandSpecs.map((spec) => ({ left: [spec.name, ...spec.positionals].join(' '), right: spec.summary }));
+  const width = Math.max(...rows.map((row) => row.left.length));
+  return [
+    'Drydock: a desktop lab for multi-node Kubernetes clusters.',
+    '',
+    'Usage: drydock COMMAND [flags]',
+    '',
+    'Commands:',
+    ...rows.map((row) => `  ${row.left.padEnd(width)}  ${row.right}`),
+    '',
+    "Run 'drydock COMMAND --help' for the flags of one.",
+  ].join('\n');
+}

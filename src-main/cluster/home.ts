@@ -1,0 +1,145 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { messageOf } from '#base/errors';
+import { ClusterError } from './errors.ts';
+import { readTextFile } from './files.ts';
+
+/** Who holds a home. */
+export interface HomeHolder {
+  readonly pid: number;
+  /** Clock ticks since boot at which that process started (Linux), so that a reused pid is not taken for it. */
+  readonly startedAt: string;
+}
+
+/** `--home`, then DRYDOCK_HOME, then the platform's data directory. */
+export function resolveHome(flag: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
+  if (flag) return resolve(flag);
+  if (environment['DRYDOCK_HOME']) return resolve(environment['DRYDOCK_HOME']);
+  switch (process.platform) {
+    case 'darwin':
+      return join(homedir(), 'Library/Application Support/Drydock');
+    case 'win32':
+      return join(environment['LOCALAPPDATA'] ?? join(homedir(), 'AppData/Local'), 'Drydock');
+    default:
+      return join(environment['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'drydock');
+  }
+}
+
+/**
+ * The folder everything is kept in: `labs/<name>/` a lab, `host.lock` while a host runs, `host.json` how to reach it.
+ */
+export class Home {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get labsFolder(): string {
+    return join(this.path, 'labs');
+  }
+
+  get hostFile(): string {
+    return join(this.path, 'host.json');
+  }
+
+  get logFile(): string {
+    return join(this.path, 'host.log');
+  }
+
+  labFolder(name: string): string {
+    return join(this.labsFolder, name);
+  }
+
+  /** Names of the labs that are kept here, sorted. */
+  labNames(): string[] {
+    if (!existsSync(this.labsFolder)) return [];
+    return readdirSync(this.labsFolder)
+      .filter((name) => statSync(join(this.labsFolder, name)).isDirectory())
+      .sort();
+  }
+
+  /** Makes the folder when it is missing. Throws ClusterError HOME_UNWRITABLE. */
+  prepare(): void {
+    try {
+      mkdirSync(this.labsFolder, { recursive: true, mode: 0o700 });
+      accessSync(this.path, constants.W_OK);
+    } catch (error) {
+      throw new ClusterError(
+        'HOME_UNWRITABLE',
+        `cannot use ${this.path} as home: ${messageOf(error)}; name another folder with --home`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** The live process that holds this home, if there is one. */
+  holder(): HomeHolder | undefined {
+    const text = readTextFile(this.#lockFile);
+    const match = /^(\d+) (\S*)\n$/.exec(text ?? '');
+    if (!match) return undefined;
+    const holder = { pid: Number(match[1]), startedAt: match[2] ?? '' };
+    return isAlive(holder) ? holder : undefined;
+  }
+
+  /** Takes this home for the calling process. Throws ClusterError HOME_IN_USE while another live process holds it. */
+  lock(): { release(): void } {
+    const holder = this.holder();
+    if (holder) throw this.#inUse(holder.pid);
+    if (existsSync(this.#lockFile)) unlinkSync(this.#lockFile);
+    try {
+      writeFileSync(this.#lockFile, `${process.pid} ${processStart(process.pid)}\n`, { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw this.#inUse(this.holder()?.pid);
+      throw new ClusterError('HOME_UNWRITABLE', `cannot lock ${this.path}: ${messageOf(error)}`, { cause: error });
+    }
+    return {
+      release: () => {
+        rmSync(this.hostFile, { force: true });
+        rmSync(this.#lockFile, { force: true });
+      },
+    };
+  }
+
+  get #lockFile(): string {
+    return join(this.path, 'host.lock');
+  }
+
+  #inUse(pid: number | undefined): ClusterError {
+    const who = pid === undefined ? 'another host' : `the host with pid ${pid}`;
+    return new ClusterError(
+      'HOME_IN_USE',
+      `${who} is running on ${this.path}; stop it with 'drydock down --home ${this.path}' or name another folder with --home`,
+    );
+  }
+}
+
+function isAlive(holder: HomeHolder): boolean {
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return holder.startedAt === processStart(holder.pid);
+}
+
+/** Field 22 of /proc/<pid>/stat; empty where there is no such file, and then the pid alone counts. */
+function processStart(pid: number): string {
+  try {
+    const stat = readTextFile(`/proc/${pid}/stat`) ?? '';
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}
