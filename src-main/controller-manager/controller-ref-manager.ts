@@ -1,10 +1,10 @@
 import type { LabelSelector } from '#api/gen/types';
-import { matchesSelector, selectorOf } from '#api/machinery/labels';
-import { controllerRef } from '#api/machinery/meta';
 import type { KubeObject } from '#api/machinery/object';
 import { isStatus } from '#api/machinery/status';
 import type { Context } from '#base/context';
 import type { ResourceClient } from '#client/client';
+import { matchesLabelSelector } from '#client/label-selectors';
+import { controllerReference } from '#client/owner-references';
 import type { OwnedIndex } from './owned-index.ts';
 
 export interface ClaimRequest<Owner extends KubeObject, T extends KubeObject> {
@@ -25,25 +25,29 @@ export async function claim<Owner extends KubeObject, T extends KubeObject>(
   context: Context,
   request: ClaimRequest<Owner, T>,
 ): Promise<readonly T[]> {
-  const { owner, owned } = request;
-  const selector = selectorOf(request.selector);
-  if (selector.requirements.length === 0) return owned.ownedBy(owner);
+  const { owner, owned, selector } = request;
+  if (isEmptySelector(selector)) return owned.ownedBy(owner);
   const deleting = owner.metadata.deletionTimestamp !== undefined;
   const claimed: T[] = [];
   for (const object of owned.ownedBy(owner)) {
-    if (matchesSelector(selector, object.metadata.labels)) claimed.push(object);
+    if (matchesLabelSelector(selector, object.metadata.labels)) claimed.push(object);
     else if (!deleting) await release(context, request, object);
   }
   if (deleting) return claimed;
   const adoptable = owned
     .orphans(owner.metadata.namespace ?? '')
-    .filter(({ metadata }) => !metadata.deletionTimestamp && matchesSelector(selector, metadata.labels));
+    .filter(({ metadata }) => !metadata.deletionTimestamp && matchesLabelSelector(selector, metadata.labels));
   if (adoptable.length === 0 || !(await canAdopt(context, request))) return claimed;
   for (const object of adoptable) {
     const adopted = await adopt(context, request, object);
     if (adopted) claimed.push(adopted);
   }
   return claimed;
+}
+
+/** Whether the selector names nothing and so matches everything: nobody acts on it. */
+export function isEmptySelector(selector: LabelSelector | undefined): boolean {
+  return Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions ?? []).length === 0;
 }
 
 /** The cache may be behind: an owner that is gone, replaced or being deleted must not adopt. */
@@ -66,7 +70,7 @@ async function adopt<O extends KubeObject, T extends KubeObject>(
   request: ClaimRequest<O, T>,
   object: T,
 ): Promise<T | undefined> {
-  const reference = controllerRef(request.owner);
+  const reference = controllerReference(request.owner);
   return patchOwners(context, request.resource, object, [...(object.metadata.ownerReferences ?? []), reference]);
 }
 

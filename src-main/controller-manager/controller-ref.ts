@@ -1,5 +1,5 @@
-import { controllerOf } from '#api/machinery/meta';
 import { parseGroupVersion, type KubeObject } from '#api/machinery/object';
+import { controllerOf } from '#client/owner-references';
 
 /** A kind that owns things on behalf of one of this room's controllers. */
 export interface ControllerKind {

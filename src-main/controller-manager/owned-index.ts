@@ -1,6 +1,6 @@
-import { controllerOf } from '#api/machinery/meta';
 import type { KubeObject } from '#api/machinery/object';
 import type { Informer } from '#client/client';
+import { controllerOf } from '#client/owner-references';
 
 const byController = 'controller-uid';
 const orphansByNamespace = 'orphans-by-namespace';
@@ -18,9 +18,7 @@ export class OwnedIndex<T extends KubeObject> {
       const owner = controllerOf(object);
       return owner ? [owner.uid] : [];
     });
-    informer.addIndex(orphansByNamespace, (object) =>
-      controllerOf(object) ? [] : [object.metadata.namespace ?? ''],
-    );
+    informer.addIndex(orphansByNamespace, (object) => (controllerOf(object) ? [] : [object.metadata.namespace ?? '']));
   }
 
   ownedBy(owner: KubeObject): readonly T[] {

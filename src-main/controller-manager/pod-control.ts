@@ -26,7 +26,9 @@ export function podFromTemplate(
 
 /** Whether the server refused to create in a namespace that is going away: not worth an event, and it will not change. */
 export function isNamespaceTerminating(error: unknown): boolean {
-  return error instanceof StatusError && !!error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
+  return (
+    error instanceof StatusError && !!error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating')
+  );
 }
 
 /** Creates and deletes pods and says so on the owner (kube-controller-manager `RealPodControl`, release 1.36). */

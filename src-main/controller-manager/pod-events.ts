@@ -1,10 +1,11 @@
 import type { LabelSelector, Pod } from '#api/gen/types';
-import { matchesSelector, selectorOf } from '#api/machinery/labels';
-import { controllerOf } from '#api/machinery/meta';
 import { objectKey, type KubeObject } from '#api/machinery/object';
 import type { Disposable } from '#base/disposable';
 import type { Informer } from '#client/client';
 import type { Expectations } from '#client/expectations';
+import { matchesLabelSelector } from '#client/label-selectors';
+import { controllerOf } from '#client/owner-references';
+import { isEmptySelector } from './controller-ref-manager.ts';
 import { ownerKey, type ControllerKind } from './controller-ref.ts';
 
 export interface PodEventsOptions<Owner extends KubeObject> {
@@ -87,8 +88,8 @@ class PodRouter<Owner extends KubeObject> {
   #enqueueAdopters(pod: Pod): void {
     const { owners, selector, enqueue } = this.#options;
     for (const owner of owners.lister.list(pod.metadata.namespace)) {
-      const wanted = selectorOf(selector(owner));
-      if (wanted.requirements.length === 0 || !matchesSelector(wanted, pod.metadata.labels)) continue;
+      const wanted = selector(owner);
+      if (isEmptySelector(wanted) || !matchesLabelSelector(wanted, pod.metadata.labels)) continue;
       enqueue(objectKey(owner), 'now', pod.metadata.resourceVersion);
     }
   }

@@ -14,7 +14,12 @@ interface Ranked {
  * order: without a node, pending, not ready, lower deletion cost, more related pods on the node, ready for a shorter
  * time, more restarts, younger. Times are compared on a logarithmic scale, so that pods of about one age are equals.
  */
-export function podsToDelete(pods: readonly Pod[], related: readonly Pod[], count: number, nowMs: number): readonly Pod[] {
+export function podsToDelete(
+  pods: readonly Pod[],
+  related: readonly Pod[],
+  count: number,
+  nowMs: number,
+): readonly Pod[] {
   if (count >= pods.length) return pods;
   const perNode = new Map<string, number>();
   for (const { spec } of related) {

@@ -1,10 +1,10 @@
 import type { Pod, ReplicaSet } from '#api/gen/types';
-import { controllerOf, controllerRef } from '#api/machinery/meta';
 import { objectKey } from '#api/machinery/object';
 import { isStatus } from '#api/machinery/status';
 import type { Context } from '#base/context';
 import type { Informer, Reconciler, ResourceClient } from '#client/client';
 import { Expectations } from '#client/expectations';
+import { controllerOf, controllerReference } from '#client/owner-references';
 import { createReconciler } from '#client/reconciler';
 import { pods, replicaSets } from '#client/resources';
 import { replicaSetKind } from '../controller-ref.ts';
@@ -108,7 +108,8 @@ export class ReplicaSetController implements Controller {
     });
     const active = claimed.filter(isPodActive);
     let failure: ReplicaSetObservation['failure'];
-    if (mayManage && !replicaSet.metadata.deletionTimestamp) failure = await this.#manage(context, key, replicaSet, active);
+    if (mayManage && !replicaSet.metadata.deletionTimestamp)
+      failure = await this.#manage(context, key, replicaSet, active);
     await this.#writeStatus(context, replicaSet, {
       active,
       terminating: claimed.filter((pod) => isPodTerminating(pod) && !isPodFinished(pod)).length,
@@ -137,7 +138,7 @@ export class ReplicaSetController implements Controller {
   }
 
   async #createPods(context: Context, key: string, replicaSet: ReplicaSet, count: number): Promise<void> {
-    const draft = podFromTemplate(replicaSet, replicaSet.spec.template, controllerRef(replicaSet));
+    const draft = podFromTemplate(replicaSet, replicaSet.spec.template, controllerReference(replicaSet));
     this.#expectations.expectCreations(key, count);
     const { succeeded, error } = await slowStartBatch(count, async () => {
       try {

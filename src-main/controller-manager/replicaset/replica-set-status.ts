@@ -36,7 +36,10 @@ export function calculateStatus(replicaSet: ReplicaSet, observed: ReplicaSetObse
   };
 }
 
-function failureConditions(replicaSet: ReplicaSet, { failure, nowMs }: ReplicaSetObservation): readonly ReplicaSetCondition[] {
+function failureConditions(
+  replicaSet: ReplicaSet,
+  { failure, nowMs }: ReplicaSetObservation,
+): readonly ReplicaSetCondition[] {
   const others = (replicaSet.status?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
   if (!failure) return others;
   const before = replicaSet.status?.conditions?.find(({ type }) => type === 'ReplicaFailure');
