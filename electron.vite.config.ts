@@ -15,25 +15,30 @@ const entries = {
 
 const commonJs = { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs' } as const;
 
+const present = Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path)));
+
 export default defineConfig({
-  main: {
-    build: {
-      outDir: 'out/main',
-      target: 'node18.15',
-      minify: false,
-      sourcemap: true,
-      externalizeDeps: true,
-      rollupOptions: {
-        input: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path))),
-        external: ['electron'],
-        output: commonJs,
-      },
-    },
-  },
+  main:
+    Object.keys(present).length === 0
+      ? undefined
+      : {
+          build: {
+            outDir: 'out/main',
+            target: 'node18.15',
+            minify: false,
+            sourcemap: true,
+            externalizeDeps: true,
+            rollupOptions: {
+              input: present,
+              external: ['electron'],
+              output: commonJs,
+            },
+          },
+        },
   preload: {
     build: {
       outDir: 'out/preload',
-      target: 'chrome114',
+      target: 'node18.15',
       minify: false,
       externalizeDeps: false,
       rollupOptions: { input: { index: 'src-main/preload/index.ts' }, external: ['electron'], output: commonJs },
