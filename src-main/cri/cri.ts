@@ -1,0 +1,251 @@
+import type { Context } from '#base/context';
+import { CodedError } from '#base/errors';
+import type { ByteStream, ExecOptions, ExecSession } from '#base/streams';
+
+/**
+ * The Container Runtime Interface, version v1 (k8s.io/cri-api, release 1.36), in its own terms. What gRPC carries as a
+ * message is an argument object here; times are milliseconds since the epoch instead of nanoseconds.
+ */
+
+/** The gRPC codes that runtimes answer with. */
+export type CriErrorCode =
+  | 'NotFound'
+  | 'AlreadyExists'
+  | 'InvalidArgument'
+  | 'FailedPrecondition'
+  | 'DeadlineExceeded'
+  | 'Unavailable'
+  | 'Unknown';
+
+export class CriError extends CodedError<CriErrorCode> {
+  override readonly name = 'CriError';
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface PodSandboxMetadata {
+  readonly name: string;
+  readonly uid: string;
+  readonly namespace: string;
+  /** How many sandboxes this pod had before. */
+  readonly attempt: number;
+}
+
+/** `/etc/resolv.conf` of a sandbox. */
+export interface DnsConfig {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+export interface PodSandboxConfig {
+  readonly metadata: PodSandboxMetadata;
+  readonly hostname: string;
+  readonly dnsConfig?: DnsConfig;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  /** `NODE` shares the node's network (`hostNetwork`). */
+  readonly network: 'POD' | 'NODE';
+}
+
+export type PodSandboxState = 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
+
+export interface PodSandbox {
+  readonly id: string;
+  readonly metadata: PodSandboxMetadata;
+  readonly state: PodSandboxState;
+  readonly createdAtMs: number;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+}
+
+export interface PodSandboxStatus extends PodSandbox {
+  /** Absent for `NODE` network and for sandboxes that are not ready. */
+  readonly ip?: string;
+}
+
+export interface ContainerMetadata {
+  readonly name: string;
+  /** How many containers of this name the sandbox's pod had before. */
+  readonly attempt: number;
+}
+
+export interface Mount {
+  readonly containerPath: string;
+  /** A path on the node. A missing one is created as a directory. */
+  readonly hostPath: string;
+  readonly readonly: boolean;
+}
+
+export interface ContainerConfig {
+  readonly metadata: ContainerMetadata;
+  /** An image reference or id that `imageStatus` knows. */
+  readonly image: string;
+  /** Replaces the image's entrypoint when not empty. */
+  readonly command: readonly string[];
+  /** Replaces the image's default arguments when not empty. */
+  readonly args: readonly string[];
+  readonly workingDir?: string;
+  readonly envs: readonly { readonly key: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  /** Numeric user the process runs as; the image's own when absent. */
+  readonly runAsUser?: number;
+}
+
+export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
+
+export interface Container {
+  readonly id: string;
+  readonly podSandboxId: string;
+  readonly metadata: ContainerMetadata;
+  /** As `createContainer` was asked for it. */
+  readonly image: string;
+  /** Repository and digest: `docker.io/library/nginx@sha256:...`. */
+  readonly imageRef: string;
+  readonly state: ContainerState;
+  readonly createdAtMs: number;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+}
+
+export interface ContainerStatus extends Container {
+  readonly startedAtMs?: number;
+  readonly finishedAtMs?: number;
+  readonly exitCode?: number;
+  /** `Completed` or `Error` once exited; the reason of a failed start otherwise. */
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+export interface ContainerStats {
+  readonly id: string;
+  readonly metadata: ContainerMetadata;
+  readonly timestampMs: number;
+  /** Cumulative CPU time in nanoseconds. */
+  readonly cpuUsageCoreNanoSeconds: number;
+  readonly memoryWorkingSetBytes: number;
+}
+
+export type ContainerEventType =
+  'CONTAINER_CREATED_EVENT' | 'CONTAINER_STARTED_EVENT' | 'CONTAINER_STOPPED_EVENT' | 'CONTAINER_DELETED_EVENT';
+
+export interface ContainerEvent {
+  readonly containerId: string;
+  readonly type: ContainerEventType;
+  readonly createdAtMs: number;
+  readonly podSandboxMetadata: PodSandboxMetadata;
+}
+
+export interface ExecSyncResult {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly exitCode: number;
+}
+
+/** One line of a container's log as the CRI log format keeps it: `<time> <stream> <F|P> <text>`. */
+export interface LogRecord {
+  /** RFC 3339 with nine decimals. */
+  readonly timestamp: string;
+  readonly timeMs: number;
+  readonly stream: 'stdout' | 'stderr';
+  /** Without the line feed. */
+  readonly text: Uint8Array;
+  /** The line goes on in the next record of the same stream (CRI's `P`). */
+  readonly partial: boolean;
+}
+
+export interface LogOptions {
+  /** Only the last so many lines of what there is when the call is made. */
+  readonly tailLines?: number;
+  /** Only records at or after this time. */
+  readonly sinceMs?: number;
+  /** Wait for more until the container has exited. */
+  readonly follow: boolean;
+}
+
+export interface RuntimeVersion {
+  readonly runtimeName: string;
+  readonly runtimeVersion: string;
+}
+
+export interface RuntimeStatus {
+  readonly runtimeReady: boolean;
+  readonly networkReady: boolean;
+  /** Why the network is not ready. */
+  readonly networkMessage?: string;
+}
+
+/**
+ * Sandboxes and containers of one node. Every call throws {@link CriError}, or CancelledError when `context` ends first.
+ * Calls may run concurrently; calls about one container take effect in the order they were made.
+ */
+export interface RuntimeService {
+  version(context: Context): Promise<RuntimeVersion>;
+  status(context: Context): Promise<RuntimeStatus>;
+
+  /** Creates and starts a sandbox with its network; returns its id. */
+  runPodSandbox(context: Context, config: PodSandboxConfig): Promise<string>;
+  /** Kills what still runs in it and gives its network back. Idempotent. */
+  stopPodSandbox(context: Context, podSandboxId: string): Promise<void>;
+  /** Removes a sandbox and its containers with their logs. Idempotent: an unknown id is fine. */
+  removePodSandbox(context: Context, podSandboxId: string): Promise<void>;
+  podSandboxStatus(context: Context, podSandboxId: string): Promise<PodSandboxStatus>;
+  listPodSandboxes(context: Context, filter?: { readonly podUid?: string }): Promise<readonly PodSandbox[]>;
+
+  createContainer(context: Context, podSandboxId: string, config: ContainerConfig): Promise<string>;
+  /** Throws Unknown, with the OCI runtime's text, when the command cannot be started: the container is then exited. */
+  startContainer(context: Context, containerId: string): Promise<void>;
+  /** SIGTERM, then SIGKILL after `timeoutSeconds`; resolves when it has exited. Idempotent. */
+  stopContainer(context: Context, containerId: string, timeoutSeconds: number): Promise<void>;
+  /** Removes a container with its log, killing it first. Idempotent: an unknown id is fine. */
+  removeContainer(context: Context, containerId: string): Promise<void>;
+  listContainers(context: Context, filter?: { readonly podSandboxId?: string }): Promise<readonly Container[]>;
+  containerStatus(context: Context, containerId: string): Promise<ContainerStatus>;
+
+  /** Throws DeadlineExceeded when the command runs longer than `timeoutSeconds` (0: no limit). */
+  execSync(
+    context: Context,
+    containerId: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+  ): Promise<ExecSyncResult>;
+  /** Throws Unknown, with the OCI runtime's text, when the command cannot be started. */
+  exec(context: Context, containerId: string, options: ExecOptions): Promise<ExecSession>;
+  /** Joins the streams of the container's own process. `exit` resolves when that process ends. */
+  attach(context: Context, containerId: string, options: Omit<ExecOptions, 'command'>): Promise<ExecSession>;
+  /** One connection to `port` on the loopback of the sandbox. */
+  portForward(context: Context, podSandboxId: string, port: number): Promise<ByteStream>;
+
+  /** The container's log. Runtimes write it to a file; this hides where. Throws NotFound once it is removed. */
+  containerLog(context: Context, containerId: string, options: LogOptions): Promise<AsyncIterable<LogRecord>>;
+  containerStats(context: Context, containerId: string): Promise<ContainerStats>;
+  /** Every change from now on. Ends with `context`. */
+  getContainerEvents(context: Context): AsyncIterable<ContainerEvent>;
+}
+
+export interface Image {
+  /** `sha256:...` of the image's configuration. */
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly sizeBytes: number;
+}
+
+/** Images of one node. Errors as for {@link RuntimeService}. */
+export interface ImageService {
+  listImages(context: Context): Promise<readonly Image[]>;
+  /** Undefined when the node does not have the image. */
+  imageStatus(context: Context, image: string): Promise<Image | undefined>;
+  /**
+   * Returns the image's id. Throws InvalidArgument for a malformed reference, NotFound when the registry has no such image
+   * and Unavailable when the registry cannot be reached.
+   */
+  pullImage(context: Context, image: string): Promise<string>;
+  /** Idempotent. */
+  removeImage(context: Context, image: string): Promise<void>;
+}
