@@ -14,6 +14,7 @@ export function revision(value: number): Revision {
 }
 
 export interface KeyValue {
+  /** Text. Bytes that are no UTF-8, which only other etcd clients write, are the lone surrogates U+DC80 to U+DCFF. */
   readonly key: string;
   /** UTF-8 JSON for everything the API server writes. Do not change the bytes. */
   readonly value: Uint8Array;
@@ -27,7 +28,7 @@ export interface KeyValue {
 
 export interface RangeRequest {
   readonly key: string;
-  /** First key after the range. Absent: only `key`. See {@link prefixEnd}. */
+  /** First key after the range; `\\0` for no end. Absent: only `key`. See {@link prefixEnd}. */
   readonly rangeEnd?: string;
   /** Read at this revision; absent for now. */
   readonly revision?: Revision;
@@ -48,7 +49,11 @@ export interface RangeResponse {
   readonly more: boolean;
 }
 
-export type Compare = { readonly key: string; readonly result: '=' | '!=' | '>' | '<' } & (
+/**
+ * A condition on one key, or on every key of a range. A missing key counts as revision 0, version 0, lease 0; a comparison
+ * with its value is always false.
+ */
+export type Compare = { readonly key: string; readonly rangeEnd?: string; readonly result: '=' | '!=' | '>' | '<' } & (
   | { readonly target: 'mod'; readonly modRevision: Revision }
   | { readonly target: 'create'; readonly createRevision: Revision }
   | { readonly target: 'version'; readonly version: number }
@@ -170,11 +175,14 @@ export interface EtcdClient {
   status(context: Context): Promise<StoreStatus>;
 }
 
-/** The `rangeEnd` that makes `prefix` a prefix range: its last byte plus one. Empty prefix: every key. */
+/**
+ * The `rangeEnd` that makes `prefix` a prefix range: the prefix with its last code point replaced by the next one, which is
+ * right in etcd's byte order as well. Empty prefix: every key.
+ */
 export function prefixEnd(prefix: string): string {
-  for (let i = prefix.length - 1; i >= 0; i--) {
-    const code = prefix.charCodeAt(i);
-    if (code < 0x7f) return prefix.slice(0, i) + String.fromCharCode(code + 1);
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    if (last < 0x10_ffff) return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
   }
   return '\0';
 }

@@ -1,0 +1,23 @@
+/** MurmurHash3 (x86, 32 bit; Austin Appleby, public domain): finds damaged bytes, is no protection against an attacker. */
+export function checksum(bytes: Uint8Array, seed = 0, start = 0): number {
+  let hash = seed | 0;
+  const wordsEnd = start + ((bytes.length - start) & ~3);
+  let i = start;
+  for (; i < wordsEnd; i += 4) {
+    const word =
+      (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8) | ((bytes[i + 2] ?? 0) << 16) | ((bytes[i + 3] ?? 0) << 24);
+    hash ^= scramble(word);
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe654_6b64) | 0;
+  }
+  let tail = 0;
+  for (let shift = 0; i < bytes.length; i++, shift += 8) tail |= (bytes[i] ?? 0) << shift;
+  hash ^= scramble(tail) ^ (bytes.length - start);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function scramble(word: number): number {
+  const product = Math.imul(word, 0xcc9e_2d51);
+  return Math.imul((product << 15) | (product >>> 17), 0x1b87_3593);
+}

@@ -1,0 +1,103 @@
+import type { ByteString } from '../byte-string.ts';
+import { changeId, changesPerRevision, mainOf, type ChangeId } from '../mvcc/key-index.ts';
+import { checksum } from './checksum.ts';
+
+/** What is on disk of one change besides its value. */
+export interface ChangeHeader {
+  readonly key: ByteString;
+  /** Negative for a deletion. */
+  readonly id: ChangeId;
+  /** 0 for a deletion, as are `version` and `lease`. */
+  readonly createRevision: number;
+  readonly version: number;
+  readonly lease: number;
+}
+
+/*
+ * values:  ChangeId -> checksum u32 | createRevision f64 | version u32 | lease f64 | the value
+ * changes: main revision -> checksum u32 | for each change: sub u32 | createRevision f64 | version u32 | lease f64
+ *                                                           | key length u32 | key      (version 0: a deletion)
+ * Little endian. A checksum is seeded with the record's place (and key), so that a record in the wrong place is found too.
+ */
+const valueHeaderBytes = 24;
+const changeHeaderBytes = 28;
+
+function seedOf(key: ByteString, id: ChangeId): number {
+  let seed = (mainOf(id) ^ Math.imul(subOf(id) + 1, 0x9e37_79b1)) | 0;
+  for (let i = 0; i < key.length; i++) seed = (Math.imul(seed, 31) + key.charCodeAt(i)) | 0;
+  return seed;
+}
+
+function subOf(id: ChangeId): number {
+  return (Math.abs(id) - mainOf(id)) * changesPerRevision;
+}
+
+/** The bytes to store for a put. The value inside of it is the range from {@link valueOf}. */
+export function encodeValue(header: ChangeHeader, value: Uint8Array): Buffer {
+  const record = Buffer.allocUnsafe(valueHeaderBytes + value.length);
+  record.writeDoubleLE(header.createRevision, 4);
+  record.writeUInt32LE(header.version, 12);
+  record.writeDoubleLE(header.lease, 16);
+  record.set(value, valueHeaderBytes);
+  record.writeUInt32LE(checksum(record, seedOf(header.key, header.id), 4), 0);
+  return record;
+}
+
+/** The value's bytes inside a stored record; not a copy. */
+export function valueOf(record: Buffer): Uint8Array {
+  return record.subarray(valueHeaderBytes);
+}
+
+/** Undefined when the record is not what was written. */
+export function decodeValue(key: ByteString, id: ChangeId, record: Buffer): ChangeHeader | undefined {
+  if (record.length < valueHeaderBytes || record.readUInt32LE(0) !== checksum(record, seedOf(key, id), 4)) {
+    return undefined;
+  }
+  return {
+    key,
+    id,
+    createRevision: record.readDoubleLE(4),
+    version: record.readUInt32LE(12),
+    lease: record.readDoubleLE(16),
+  };
+}
+
+/** All changes of one revision, in order. */
+export function encodeChanges(main: number, changes: readonly ChangeHeader[]): Buffer {
+  let length = 4;
+  for (const change of changes) length += changeHeaderBytes + change.key.length;
+  const record = Buffer.allocUnsafe(length);
+  let at = 4;
+  for (const change of changes) {
+    record.writeUInt32LE(subOf(change.id), at);
+    record.writeDoubleLE(change.createRevision, at + 4);
+    record.writeUInt32LE(change.version, at + 12);
+    record.writeDoubleLE(change.lease, at + 16);
+    record.writeUInt32LE(change.key.length, at + 24);
+    record.write(change.key, at + changeHeaderBytes, 'latin1');
+    at += changeHeaderBytes + change.key.length;
+  }
+  record.writeUInt32LE(checksum(record, main | 0, 4), 0);
+  return record;
+}
+
+/** Undefined when the record is not what was written. */
+export function decodeChanges(main: number, record: Buffer): ChangeHeader[] | undefined {
+  if (record.length < 4 || record.readUInt32LE(0) !== checksum(record, main | 0, 4)) return undefined;
+  const changes: ChangeHeader[] = [];
+  for (let at = 4; at < record.length;) {
+    const version = record.readUInt32LE(at + 12);
+    const id = changeId(main, record.readUInt32LE(at));
+    const keyStart = at + changeHeaderBytes;
+    const keyEnd = keyStart + record.readUInt32LE(at + 24);
+    changes.push({
+      key: record.toString('latin1', keyStart, keyEnd),
+      id: version === 0 ? -id : id,
+      createRevision: record.readDoubleLE(at + 4),
+      version,
+      lease: record.readDoubleLE(at + 16),
+    });
+    at = keyEnd;
+  }
+  return changes;
+}

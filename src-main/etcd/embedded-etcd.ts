@@ -1,0 +1,301 @@
+import type { Clock } from '#base/clock';
+import { Context } from '#base/context';
+import { CancelledError, messageOf } from '#base/errors';
+import type { Logger } from '#base/logger';
+import {
+  EtcdError,
+  revision,
+  type EtcdClient,
+  type LeaseStatus,
+  type RangeRequest,
+  type RangeResponse,
+  type Revision,
+  type StoreStatus,
+  type TxnRequest,
+  type TxnResponse,
+  type Watcher,
+  type WatchRequest,
+} from './client.ts';
+import { Backend } from './backend/backend.ts';
+import { GroupCommit, type CommitWork } from './backend/group-commit.ts';
+import { Lessor } from './lease/lessor.ts';
+import type { Commit } from './mvcc/change.ts';
+import { checkKey, checkTxn } from './mvcc/check-txn.ts';
+import { Compactor, type RetentionPolicy } from './mvcc/compactor.ts';
+import { MvccStore } from './mvcc/store.ts';
+import { TxnExecution } from './mvcc/txn.ts';
+import { WatchHub } from './mvcc/watch-hub.ts';
+
+export interface EmbeddedEtcdOptions {
+  /** Directory of the data file; made when missing. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default: the last hour, and the last million revisions in any case. `'none'` keeps all history. */
+  readonly retention?: RetentionPolicy | 'none';
+  /** Bytes of values kept in memory beside the index. Default 24 MiB. */
+  readonly cacheBytes?: number;
+}
+
+interface StoreWork extends CommitWork {
+  readonly commit: Commit | undefined;
+}
+
+const defaultRetention: RetentionPolicy = { keepMs: 3_600_000, keepRevisions: 1_000_000 };
+
+/**
+ * etcd in this process: the {@link EtcdClient} over an LMDB file. What is acknowledged, and what a watcher or reader is
+ * shown, is on disk. Transactions run one after the other in memory, in the order of the calls, and share flushes.
+ */
+export class EmbeddedEtcd implements EtcdClient {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #lessor: Lessor;
+  readonly #store: MvccStore;
+  readonly #hub: WatchHub;
+  readonly #compactor: Compactor;
+  readonly #commits: GroupCommit<StoreWork>;
+  readonly #life = Context.background().withCancel();
+  #lastLeaseId = 0;
+  #closed: Promise<void> | undefined;
+
+  private constructor(backend: Backend, options: EmbeddedEtcdOptions) {
+    this.#backend = backend;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#lessor = new Lessor(options.clock, (id) => this.#expire(id));
+    this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 24 * 2 ** 20);
+    this.#hub = new WatchHub(this.#store);
+    this.#compactor = new Compactor(backend, this.#store, options.logger);
+    this.#commits = new GroupCommit(backend, (works) => this.#durable(works));
+  }
+
+  /** Throws EtcdError CORRUPT for a damaged or foreign data file, which is left as it is; NO_SPACE; UNAVAILABLE. */
+  static async open(options: EmbeddedEtcdOptions): Promise<EmbeddedEtcd> {
+    const backend = await Backend.open(options.path);
+    const etcd = new EmbeddedEtcd(backend, options);
+    try {
+      for (const { key: id, value } of backend.tables.leases.getRange({ start: 0 }))
+        etcd.#lessor.add(id, Number(value));
+      await etcd.#store.load();
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
+    etcd.#lessor.start();
+    if (etcd.#store.compactedRevision > 0) etcd.#compactor.startCleanUp();
+    const { retention = defaultRetention } = options;
+    if (retention !== 'none') void etcd.#retain(retention);
+    return etcd;
+  }
+
+  async range(context: Context, request: RangeRequest): Promise<RangeResponse> {
+    this.#checkUsable(context);
+    checkKey(request);
+    return this.#store.range(request);
+  }
+
+  async txn(context: Context, request: TxnRequest): Promise<TxnResponse> {
+    this.#checkUsable(context);
+    checkTxn(request);
+    const { response, commit } = TxnExecution.run(this.#store, this.#lessor, request);
+    // A transaction that only read has seen others' writes that may not be on disk yet.
+    const durable = commit ? this.#commits.add(this.#storeWork(commit)) : this.#commits.settled();
+    if (durable) await untilEnd(context, durable);
+    return response;
+  }
+
+  watch(context: Context, request: WatchRequest): Watcher {
+    this.#checkUsable(context);
+    checkKey(request);
+    const watcher = this.#hub.watch(request);
+    watcher.closeWith(context);
+    return watcher;
+  }
+
+  async compact(context: Context, at: Revision): Promise<void> {
+    this.#checkUsable(context);
+    await untilEnd(context, this.#compactor.compact(at));
+  }
+
+  async leaseGrant(context: Context, ttlSeconds: number, id = 0): Promise<LeaseStatus> {
+    this.#checkUsable(context);
+    const granted = id === 0 ? this.#newLeaseId() : id;
+    const ttl = this.#lessor.checkGrant(granted, ttlSeconds);
+    const status = this.#lessor.add(granted, ttl);
+    const work: StoreWork = {
+      commit: undefined,
+      write: ({ leases }) => void leases.put(granted, String(ttl)),
+      undo: () => this.#lessor.remove(granted),
+    };
+    await untilEnd(context, this.#commits.add(work));
+    return status;
+  }
+
+  async leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus> {
+    this.#checkUsable(context);
+    return this.#lessor.keepAlive(id);
+  }
+
+  async leaseRevoke(context: Context, id: number): Promise<void> {
+    this.#checkUsable(context);
+    await untilEnd(context, this.#revoke(id));
+  }
+
+  async leaseTimeToLive(context: Context, id: number): Promise<LeaseStatus> {
+    this.#checkUsable(context);
+    return this.#lessor.status(id);
+  }
+
+  async leases(context: Context): Promise<readonly number[]> {
+    this.#checkUsable(context);
+    return this.#lessor.ids;
+  }
+
+  async records(
+    context: Context,
+    from: Revision,
+    to: Revision,
+  ): Promise<readonly { revision: Revision; record: string }[]> {
+    this.#checkUsable(context);
+    const start = Math.max(from, this.#store.compactedRevision);
+    const end = Math.min(to, this.#store.durableRevision) + 1;
+    const rows = start < end ? this.#backend.tables.records.getRange({ start, end }) : [];
+    return Array.from(rows, ({ key, value }) => ({ revision: revision(key), record: value }));
+  }
+
+  async status(context: Context): Promise<StoreStatus> {
+    this.#checkUsable(context);
+    const { totalBytes, inUseBytes } = this.#backend.size();
+    return {
+      revision: revision(this.#store.durableRevision),
+      compactRevision: revision(this.#store.compactedRevision),
+      keys: this.#store.index.live,
+      watchers: this.#hub.size,
+      dbSizeBytes: totalBytes,
+      dbSizeInUseBytes: inUseBytes,
+    };
+  }
+
+  /** Resolves when the history that compactions so far gave up is gone from the disk as well. */
+  compactionSettled(): Promise<void> {
+    return this.#compactor.settled();
+  }
+
+  /** Ends in order: what was written is flushed, watchers end. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /**
+   * Ends at once, as `kill -9` would: what is not on disk yet is lost and its callers get UNAVAILABLE. The same path can be
+   * opened again right away.
+   */
+  crash(): void {
+    this.#closed ??= this.#end();
+  }
+
+  async #close(): Promise<void> {
+    this.#lessor.stop();
+    await this.#commits.settled()?.catch((error: unknown) => {
+      this.#logger.warn('the last writes could not be flushed', { error: messageOf(error) });
+    });
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#life.cancel();
+    this.#lessor.stop();
+    this.#compactor.stop();
+    this.#commits.stop();
+    this.#hub.stop();
+    const closed = this.#backend.close();
+    await this.#compactor.settled();
+    await closed;
+  }
+
+  #checkUsable(context: Context): void {
+    context.check();
+    if (this.#closed) throw new EtcdError('UNAVAILABLE', 'the store is stopped');
+  }
+
+  #storeWork(commit: Commit): StoreWork {
+    return {
+      commit,
+      write: (tables) => this.#store.write(tables, commit),
+      undo: () => this.#store.undoCommit(commit),
+    };
+  }
+
+  /** Watchers are told in the same turn in which the revision becomes readable. */
+  #durable(works: readonly StoreWork[]): void {
+    const commits: Commit[] = [];
+    for (const { commit } of works) {
+      if (!commit) continue;
+      this.#store.settle(commit);
+      commits.push(commit);
+    }
+    this.#hub.publish(commits);
+  }
+
+  /** Deletes the lease and its keys in one transaction. */
+  async #revoke(id: number): Promise<void> {
+    const lease = this.#lessor.require(id);
+    const commit = TxnExecution.deleteKeys(this.#store, this.#lessor, [...lease.keys].sort());
+    this.#lessor.remove(id);
+    await this.#commits.add({
+      commit,
+      write: (tables) => {
+        if (commit) this.#store.write(tables, commit);
+        void tables.leases.remove(id);
+      },
+      undo: () => {
+        this.#lessor.restore(lease);
+        if (commit) this.#store.undoCommit(commit);
+      },
+    });
+  }
+
+  #expire(id: number): void {
+    this.#revoke(id).catch((error: unknown) => {
+      if (!this.#closed)
+        this.#logger.warn('an expired lease could not be revoked', { lease: id, error: messageOf(error) });
+    });
+  }
+
+  /** Not one that was in use before, so that a holder who was away does not keep a stranger's lease alive. */
+  #newLeaseId(): number {
+    this.#lastLeaseId = Math.max(this.#lastLeaseId + 1, Math.floor(this.#clock.now()) * 1000);
+    while (this.#lessor.has(this.#lastLeaseId)) this.#lastLeaseId++;
+    return this.#lastLeaseId;
+  }
+
+  async #retain(policy: RetentionPolicy): Promise<void> {
+    try {
+      await this.#compactor.runRetention(this.#life.context, this.#clock, policy);
+    } catch (error) {
+      if (!(error instanceof CancelledError)) {
+        this.#logger.error('automatic compaction stopped', { error: messageOf(error) });
+      }
+    }
+  }
+}
+
+/** Waits for `work`, or throws {@link CancelledError} when `context` ends first; the work goes on. */
+function untilEnd<T>(context: Context, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const link = context.onEnd(() => reject(new CancelledError(context.endedBy ?? 'cancelled')));
+    work.then(
+      (value) => {
+        link.dispose();
+        resolve(value);
+      },
+      (error: unknown) => {
+        link.dispose();
+        reject(error instanceof Error ? error : new Error(messageOf(error)));
+      },
+    );
+  });
+}

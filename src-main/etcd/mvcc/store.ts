@@ -1,0 +1,258 @@
+import { EtcdError, revision, type KeyValue, type RangeRequest, type RangeResponse } from '../client.ts';
+import { fromByteString, type ByteString } from '../byte-string.ts';
+import type { Backend, Tables } from '../backend/backend.ts';
+import { encodeChanges, encodeValue, valueOf } from '../backend/codec.ts';
+import { Pacer } from '#base/pacer';
+import type { Change, Commit } from './change.ts';
+import {
+  changeId,
+  KeyIndex,
+  mainOf,
+  newestAt,
+  putAt,
+  type ChangeId,
+  type KeyEntry,
+  type PreviousState,
+} from './key-index.ts';
+import { keyRange, type KeyRange } from './key-range.ts';
+import { ValueStore } from './value-store.ts';
+
+/** Who must know which key hangs on which lease. */
+export interface LeaseKeys {
+  has(lease: number): boolean;
+  move(key: ByteString, from: number, to: number): void;
+}
+
+const emptyValue = new Uint8Array(0);
+
+/**
+ * The multi-version state in memory and how a change alters it. Two revisions move through it: `tentative`, of the last
+ * transaction carried out in memory, and `durable`, of the last one on disk. Transactions build on the tentative state;
+ * readers and watchers are shown the durable one, so nobody sees what a crash could take back.
+ */
+export class MvccStore {
+  readonly index = new KeyIndex();
+  readonly values: ValueStore;
+  readonly #backend: Backend;
+  readonly #leases: LeaseKeys;
+  #durable = 1;
+  #tentative = 1;
+  #compacted = 0;
+
+  constructor(backend: Backend, leases: LeaseKeys, cacheBytes: number) {
+    this.#backend = backend;
+    this.#leases = leases;
+    this.values = new ValueStore(backend, cacheBytes);
+  }
+
+  get durableRevision(): number {
+    return this.#durable;
+  }
+  get tentativeRevision(): number {
+    return this.#tentative;
+  }
+  /** Reads below this revision fail. 0 when nothing was ever compacted. */
+  get compactedRevision(): number {
+    return this.#compacted;
+  }
+  set compactedRevision(value: number) {
+    this.#compacted = value;
+  }
+
+  /** Rebuilds the index from disk. Throws EtcdError CORRUPT. */
+  async load(): Promise<void> {
+    this.#compacted = Number(this.#backend.tables.meta.get('compacted') ?? 0);
+    let last = Math.max(1, this.#compacted);
+    const pacer = new Pacer();
+    let seen = 0;
+    for (const { main, changes } of this.#backend.readChanges(0)) {
+      for (const change of changes) {
+        const before = this.index.get(change.key)?.lease ?? 0;
+        this.index.restore(change.key, change.id, change);
+        if (before !== change.lease) this.#leases.move(change.key, before, change.lease);
+      }
+      last = Math.max(last, main);
+      if (++seen % 256 === 0) await pacer.pace();
+    }
+    this.#durable = last;
+    this.#tentative = last;
+  }
+
+  /** Carries out a put in memory, as change number `sub` of revision `main`. */
+  put(key: ByteString, value: Uint8Array, lease: number, main: number, sub: number): Change {
+    const before = stateOf(this.index.get(key));
+    const id = changeId(main, sub);
+    const entry = this.index.put(key, id, lease);
+    if (before?.lease !== lease) this.#leases.move(key, before?.lease ?? 0, lease);
+    const header = { key, id, createRevision: entry.createRevision, version: entry.version, lease };
+    const record = encodeValue(header, value);
+    const kv: KeyValue = {
+      key: fromByteString(key),
+      value: valueOf(record),
+      createRevision: revision(entry.createRevision),
+      modRevision: revision(main),
+      version: entry.version,
+      lease,
+    };
+    this.values.addPending(id, kv);
+    return { header, kv, record, before };
+  }
+
+  /** Carries out a deletion in memory. The entry must be live. */
+  delete(entry: KeyEntry, main: number, sub: number): Change {
+    const before = stateOf(entry);
+    const id = changeId(main, sub);
+    if (entry.lease !== 0) this.#leases.move(entry.key, entry.lease, 0);
+    this.index.delete(entry, id);
+    const header = { key: entry.key, id: -id, createRevision: 0, version: 0, lease: 0 };
+    return { header, kv: tombstone(entry.key, main), record: undefined, before };
+  }
+
+  /** Takes a change back; newest first. */
+  undo(change: Change): void {
+    const { header, before } = change;
+    this.index.undo(header.key, before);
+    if (header.id > 0) this.values.forget(header.id);
+    if ((before?.lease ?? 0) !== header.lease) this.#leases.move(header.key, header.lease, before?.lease ?? 0);
+  }
+
+  /** The changes of `main` were all made in memory; nothing of it is on disk. */
+  advance(main: number): void {
+    this.#tentative = main;
+  }
+
+  write(tables: Tables, commit: Commit): void {
+    for (const { header, record } of commit.changes) if (record) void tables.values.put(header.id, record);
+    const headers = commit.changes.map((change) => change.header);
+    void tables.changes.put(commit.revision, encodeChanges(commit.revision, headers));
+    if (commit.record !== undefined) void tables.records.put(commit.revision, commit.record);
+  }
+
+  undoCommit(commit: Commit): void {
+    for (let i = commit.changes.length - 1; i >= 0; i--) {
+      const change = commit.changes[i];
+      if (change) this.undo(change);
+    }
+    this.#tentative = commit.revision - 1;
+  }
+
+  settle(commit: Commit): void {
+    for (const { header } of commit.changes) if (header.id > 0) this.values.settle(header.id);
+    this.#durable = commit.revision;
+  }
+
+  /** Throws EtcdError FUTURE_REVISION or COMPACTED when `wanted` cannot be read at `current`. */
+  checkReadable(wanted: number | undefined, current: number): void {
+    if (wanted === undefined || wanted <= 0) return;
+    if (wanted > current) {
+      throw new EtcdError('FUTURE_REVISION', 'etcdserver: mvcc: required revision is a future revision');
+    }
+    if (wanted < this.#compacted) throw compactedError();
+  }
+
+  /** Names of the puts a range finds at `at`, and how many keys there are in all. */
+  find(request: RangeRequest, at: number): { found: { key: ByteString; id: ChangeId }[]; count: number } {
+    const limit = request.countOnly ? 0 : request.limit ? request.limit : Infinity;
+    const found: { key: ByteString; id: ChangeId }[] = [];
+    let count = 0;
+    for (const entry of this.#entries(keyRange(request))) {
+      const id = putAt(entry, at);
+      if (id === undefined) continue;
+      if (count < limit) found.push({ key: entry.key, id });
+      count++;
+    }
+    return { found, count };
+  }
+
+  /** Reads a range at once, without giving way: for transactions. */
+  rangeNow(request: RangeRequest, at: number): RangeResponse {
+    const { found, count } = this.find(request, at);
+    const kvs = found.map(({ key, id }) => this.#read(key, id, request.keysOnly));
+    return { revision: revision(at), kvs, count, more: !request.countOnly && count > kvs.length };
+  }
+
+  /** Reads a range as it was when asked, giving the event loop turns between values. */
+  async range(request: RangeRequest): Promise<RangeResponse> {
+    this.checkReadable(request.revision, this.#durable);
+    const at = request.revision && request.revision > 0 ? request.revision : this.#durable;
+    const current = this.#durable;
+    const { found, count } = this.find(request, at);
+    const kvs: KeyValue[] = [];
+    const pacer = new Pacer();
+    for (const { key, id } of found) {
+      kvs.push(this.#read(key, id, request.keysOnly));
+      if (kvs.length % 128 === 0) await pacer.pace();
+    }
+    return { revision: revision(current), kvs, count, more: !request.countOnly && count > kvs.length };
+  }
+
+  /** The live entries of a range, newest state. Collected first, so that they can be deleted meanwhile. */
+  live(range: KeyRange): KeyEntry[] {
+    const entries: KeyEntry[] = [];
+    for (const entry of this.#entries(range)) if (entry.version > 0) entries.push(entry);
+    return entries;
+  }
+
+  /** The newest key-value of an entry; undefined when it is deleted. */
+  newest(entry: KeyEntry | undefined): KeyValue | undefined {
+    const id = entry?.ids[entry.ids.length - 1];
+    return entry && id !== undefined && id > 0 ? this.#read(entry.key, id, false) : undefined;
+  }
+
+  /** Changes of the revisions `from` to `to` from disk, at most `limit` revisions of them. */
+  history(from: number, to: number, limit: number): Commit[] {
+    const commits: Commit[] = [];
+    for (const { main, changes: headers } of this.#backend.readChanges(from, to + 1, limit)) {
+      const changes = headers.flatMap((header): Change[] => {
+        const kv = header.id > 0 ? this.values.get(header.key, header.id) : tombstone(header.key, main);
+        const entry = this.index.get(header.key);
+        const previousId = entry && newestAt(entry, main - 1);
+        const before =
+          previousId === undefined ? undefined : { id: previousId, createRevision: 0, version: 0, lease: 0 };
+        return kv ? [{ header, kv, record: undefined, before }] : [];
+      });
+      commits.push({ revision: main, changes, record: undefined });
+    }
+    return commits;
+  }
+
+  *#entries(range: KeyRange): Generator<KeyEntry, void> {
+    if (!range.single) {
+      yield* this.index.range(range.start, range.end);
+      return;
+    }
+    const entry = this.index.get(range.start);
+    if (entry) yield entry;
+  }
+
+  #read(key: ByteString, id: ChangeId, keysOnly: boolean | undefined): KeyValue {
+    const kv = this.values.get(key, id);
+    if (!kv) {
+      // Only a compaction that overtook this reader takes a found change away.
+      if (mainOf(id) <= this.#compacted) throw compactedError();
+      throw this.#backend.corrupt(`the value written at revision ${mainOf(id)} is missing`);
+    }
+    return keysOnly ? { ...kv, value: emptyValue } : kv;
+  }
+}
+
+function stateOf(entry: KeyEntry | undefined): PreviousState | undefined {
+  const id = entry?.ids[entry.ids.length - 1];
+  if (!entry || id === undefined) return undefined;
+  return { id, createRevision: entry.createRevision, version: entry.version, lease: entry.lease };
+}
+
+function tombstone(key: ByteString, main: number): KeyValue {
+  return {
+    key: fromByteString(key),
+    value: emptyValue,
+    createRevision: revision(0),
+    modRevision: revision(main),
+    version: 0,
+    lease: 0,
+  };
+}
+
+export function compactedError(): EtcdError {
+  return new EtcdError('COMPACTED', 'etcdserver: mvcc: required revision has been compacted');
+}
