@@ -8,8 +8,8 @@ const immortal = new Set(['default', 'kube-system', 'kube-public']);
 /** Access reviews are about a namespace but are not stored in it. */
 const uncheckedKinds = new Set(['localsubjectaccessreviews']);
 
-/** Finds a namespace: the cache first, and if `fresh`, the store. */
-export type NamespaceReader = (request: AdmissionRequest, name: string, fresh: boolean) => Promise<KubeObject | undefined>;
+/** Finds a namespace; must not miss one that was just created. */
+export type NamespaceReader = (request: AdmissionRequest, name: string) => Promise<KubeObject | undefined>;
 
 /** NamespaceLifecycle (k8s.io/apiserver, release 1.36): nothing new in a namespace that is missing or on its way out. */
 export function namespaceLifecycle(read: NamespaceReader): AdmissionPlugin {
@@ -18,7 +18,7 @@ export function namespaceLifecycle(read: NamespaceReader): AdmissionPlugin {
     admit: async (request) => {
       const { operation, served, namespace, name, object } = request;
       if (operation !== 'CREATE' || namespace === '' || uncheckedKinds.has(served.resource)) return object;
-      const found = (await read(request, namespace, false)) ?? (await read(request, namespace, true));
+      const found = await read(request, namespace);
       if (!found) throw notFound(namespaces, namespace);
       const { metadata, status } = found as Namespace & KubeObject;
       if (metadata.deletionTimestamp === undefined && status?.phase !== 'Terminating') return object;

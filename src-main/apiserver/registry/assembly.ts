@@ -1,0 +1,100 @@
+import type { PriorityClass } from '#api/gen/types';
+import { isStatus } from '#api/machinery/status';
+import type { KubeObject } from '#api/machinery/object';
+import type { Clock } from '#base/clock';
+import { present } from '#base/errors';
+import type { Ipv4Block } from '#base/ip';
+import type { Logger } from '#base/logger';
+import type { Random } from '#base/random';
+import type { EtcdClient } from '#etcd/client';
+import { AdmissionChain, type AdmissionPlugin, type AdmissionRequest } from '../admission/admission.ts';
+import { namespaceLifecycle } from '../admission/namespace-lifecycle.ts';
+import { nodeRestriction, taintNewNodes } from '../admission/node-plugins.ts';
+import { defaultTolerations, priority } from '../admission/pod-plugins.ts';
+import { serviceAccount } from '../admission/service-account.ts';
+import type { ApiServerDelegates } from '../delegates.ts';
+import { WriteMemory } from '../storage/object-codec.ts';
+import { ObjectLister } from '../storage/object-list.ts';
+import { ObjectStore } from '../storage/object-store.ts';
+import { WriteRecorder } from '../storage/write-recorder.ts';
+import { Deletes } from './deletes.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { ObjectVerbs } from './object-verbs.ts';
+import { Reads } from './reads.ts';
+import { ResourceRegistry } from './resource-registry.ts';
+import { schemaEditor } from './schema-editor.ts';
+import { ServiceHooks } from './services/service-hooks.ts';
+import { EvictionSubresource } from './subresources/eviction.ts';
+import { ScaleSubresource } from './subresources/scale.ts';
+import { Writes } from './writes.ts';
+
+export interface AssemblyOptions {
+  readonly etcd: EtcdClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly serviceCidr: Ipv4Block;
+  readonly delegates: ApiServerDelegates;
+}
+
+export interface AssembledRegistry {
+  readonly resources: ResourceRegistry;
+  readonly dispatcher: Dispatcher;
+}
+
+/** Puts storage, caches, admission and verbs together for one life of the server. */
+export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
+  const { etcd, clock, random, logger, delegates } = options;
+  const memory = new WriteMemory();
+  const resources = new ResourceRegistry({ etcd, memory, clock, logger });
+  const store = new ObjectStore(etcd, new WriteRecorder(etcd, clock, random), memory, resources);
+  const reads = new Reads(store, new ObjectLister(etcd, resources), random);
+  const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
+  const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
+  const admission = new AdmissionChain(admissionPlugins(resources, store, random));
+  const writes = new Writes({ store, admission, editor: schemaEditor, hooks, clock, random });
+  const deletes = new Deletes({ store, reads, admission, hooks, clock });
+  const budgets = resources.find('policy', 'v1', 'poddisruptionbudgets');
+  const dispatcher = new Dispatcher({
+    store,
+    reads,
+    deletes,
+    delegates,
+    clock,
+    verbs: new ObjectVerbs(writes, schemaEditor, clock),
+    scale: new ScaleSubresource(reads, writes, schemaEditor),
+    eviction: new EvictionSubresource(reads, deletes, store, budgets, clock),
+  });
+  return { resources, dispatcher };
+}
+
+function admissionPlugins(resources: ResourceRegistry, store: ObjectStore, random: Random): readonly AdmissionPlugin[] {
+  /** The cache first; it may not know yet of what was just created, so a miss is asked of the store. */
+  const read = async (
+    { context }: AdmissionRequest,
+    resource: string,
+    namespace: string,
+    name: string,
+  ): Promise<KubeObject | undefined> => {
+    const cached = resources.get('', resource, namespace, name);
+    if (cached) return cached;
+    const served = present(resources.find('', 'v1', resource), `${resource} are served`);
+    return store.get(context, served, namespace, name).catch((error: unknown) => {
+      if (isStatus(error, 'NotFound')) return undefined;
+      throw error;
+    });
+  };
+  const classes = (): readonly PriorityClass[] =>
+    resources.list('scheduling.k8s.io', 'priorityclasses') as readonly (KubeObject & PriorityClass)[];
+  return [
+    namespaceLifecycle((request, name) => read(request, 'namespaces', '', name)),
+    serviceAccount((request, namespace, name) => read(request, 'serviceaccounts', namespace, name), random),
+    nodeRestriction,
+    taintNewNodes,
+    priority({
+      get: (name) => classes().find(({ metadata }) => metadata?.name === name),
+      globalDefault: () => classes().find(({ globalDefault }) => globalDefault === true),
+    }),
+    defaultTolerations,
+  ];
+}

@@ -1,0 +1,95 @@
+import type { KubeObject } from '#api/machinery/object';
+import { resourceTable } from '#api/resources/table';
+import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
+import type { Logger } from '#base/logger';
+import type { EtcdClient, Revision } from '#etcd/client';
+import type { CachedObjects } from '../delegates.ts';
+import { formatGroupResource } from '../storage/errors.ts';
+import type { DecodedObjects, WriteMemory } from '../storage/object-codec.ts';
+import { WatchCache } from '../watch-cache/watch-cache.ts';
+import { servedResource, type ServedResource } from './served-resource.ts';
+
+export interface ResourceRegistryOptions {
+  readonly etcd: EtcdClient;
+  readonly memory: WriteMemory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The resource table brought to life: one watch cache for every place in the store, one served resource for every row. */
+export class ResourceRegistry implements CachedObjects, DecodedObjects {
+  readonly #served = new Map<string, ServedResource>();
+  /** By key prefix: rows that share a place share the cache. */
+  readonly #caches = new Map<string, WatchCache>();
+
+  constructor(options: ResourceRegistryOptions) {
+    // The row that is stored as it is served comes first, so that the cache speaks its language.
+    const rows = [...resourceTable].sort((a, b) => Number(Boolean(a.storedAs)) - Number(Boolean(b.storedAs)));
+    for (const row of rows) {
+      const bare = servedResource(row, undefined);
+      const cache = row.keyPrefix === undefined ? undefined : this.#cacheAt(row.keyPrefix, bare, options);
+      this.#served.set(`${row.group}/${row.version}/${row.plural}`, servedResource(row, cache));
+    }
+  }
+
+  find(group: string, version: string, resource: string): ServedResource | undefined {
+    return this.#served.get(`${group}/${version}/${resource}`);
+  }
+
+  get(group: string, resource: string, namespace: string, name: string): KubeObject | undefined {
+    const served = this.#any(group, resource);
+    const stored = served?.cache?.peek(namespace, name);
+    return stored && served?.fromStored(stored);
+  }
+
+  list(group: string, resource: string, namespace = ''): readonly KubeObject[] {
+    const served = this.#any(group, resource);
+    return served?.cache?.snapshot(namespace).objects.map(served.fromStored) ?? [];
+  }
+
+  recall(key: string, modRevision: Revision): KubeObject | undefined {
+    for (const [prefix, cache] of this.#caches) if (key.startsWith(prefix)) return cache.recall(key, modRevision);
+    return undefined;
+  }
+
+  /** Resolves when every cache is filled. Throws when the store cannot be read; then none runs. */
+  async start(context: Context): Promise<void> {
+    try {
+      await Promise.all([...this.#caches.values()].map((cache) => cache.start(context)));
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  /** Ends every watch. */
+  stop(): void {
+    for (const cache of this.#caches.values()) cache.stop();
+  }
+
+  /** Open watches by resource. */
+  watchers(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const served of this.#served.values()) {
+      if (served.cache && !served.definition.storedAs) counts.set(formatGroupResource(served), served.cache.watchers);
+    }
+    return counts;
+  }
+
+  #any(group: string, resource: string): ServedResource | undefined {
+    for (const served of this.#served.values()) {
+      if (served.group === group && served.resource === resource) return served;
+    }
+    return undefined;
+  }
+
+  #cacheAt(prefix: string, served: ServedResource, options: ResourceRegistryOptions): WatchCache {
+    const known = this.#caches.get(prefix);
+    if (known) return known;
+    const { etcd, memory, clock, logger } = options;
+    const cache = new WatchCache({ resource: served, etcd, memory, clock, logger: logger.named(served.resource) });
+    this.#caches.set(prefix, cache);
+    return cache;
+  }
+}
