@@ -134,7 +134,9 @@ export class ApiServer implements Component, ApiHandler {
       return new StatusError('ServiceUnavailable', 'the server is shutting down', undefined, { cause: error });
     }
     this.#options.logger.error('a request met a bug', { error: messageOf(error) });
-    return new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, undefined, { cause: error });
+    return new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, undefined, {
+      cause: error,
+    });
   }
 
   #newLife(): Life {
@@ -152,4 +154,3 @@ export class ApiServer implements Component, ApiHandler {
     life?.end();
   }
 }
-

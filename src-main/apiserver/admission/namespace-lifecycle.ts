@@ -24,7 +24,11 @@ export function namespaceLifecycle(read: NamespaceReader): AdmissionPlugin {
       if (metadata.deletionTimestamp === undefined && status?.phase !== 'Terminating') return object;
       const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
       throw forbidden(served, name, message, [
-        { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' },
+        {
+          reason: 'NamespaceTerminating',
+          message: `namespace ${namespace} is being terminated`,
+          field: 'metadata.namespace',
+        },
       ]);
     },
     validate: ({ operation, served, name }) => {
@@ -33,4 +37,3 @@ export function namespaceLifecycle(read: NamespaceReader): AdmissionPlugin {
     },
   };
 }
-

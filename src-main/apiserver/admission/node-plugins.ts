@@ -32,7 +32,11 @@ export const nodeRestriction: AdmissionPlugin = {
 
 function restrictNode({ served, name }: AdmissionRequest, nodeName: string): void {
   if (name === nodeName) return;
-  throw forbidden(served, name, `node ${JSON.stringify(nodeName)} is not allowed to modify node ${JSON.stringify(name)}`);
+  throw forbidden(
+    served,
+    name,
+    `node ${JSON.stringify(nodeName)} is not allowed to modify node ${JSON.stringify(name)}`,
+  );
 }
 
 function restrictPod({ operation, served, name, object, old }: AdmissionRequest, nodeName: string): void {
@@ -42,7 +46,8 @@ function restrictPod({ operation, served, name, object, old }: AdmissionRequest,
     throw forbidden(served, name, message);
   }
   if (pod.spec.nodeName === nodeName) return;
-  const verb = operation === 'DELETE' ? 'delete pods' : operation === 'CREATE' ? 'create pods' : 'update status for pods';
+  const verb =
+    operation === 'DELETE' ? 'delete pods' : operation === 'CREATE' ? 'create pods' : 'update status for pods';
   throw forbidden(served, name, `node ${JSON.stringify(nodeName)} can only ${verb} with spec.nodeName set to itself`);
 }
 

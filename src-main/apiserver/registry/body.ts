@@ -22,7 +22,9 @@ export function readBody(body: unknown, apiVersion: string, kind: string): KubeO
   }
   const { metadata = {} } = object;
   if (typeof metadata !== 'object' || metadata === null) {
-    throw badRequest(`${kind} in version ${JSON.stringify(apiVersion)} cannot be handled as a ${kind}: metadata is no object`);
+    throw badRequest(
+      `${kind} in version ${JSON.stringify(apiVersion)} cannot be handled as a ${kind}: metadata is no object`,
+    );
   }
   return { ...object, apiVersion, kind, metadata };
 }

@@ -39,7 +39,10 @@ function readPropagation(request: ApiRequest, body: Record<string, unknown>): Pr
 }
 
 export function readDeleteOptions(request: ApiRequest): DeleteOptions {
-  const body = (typeof request.body === 'object' && request.body !== null ? request.body : {}) as Record<string, unknown>;
+  const body = (typeof request.body === 'object' && request.body !== null ? request.body : {}) as Record<
+    string,
+    unknown
+  >;
   const bodyDryRun = Array.isArray(body['dryRun']) ? body['dryRun'].map(String) : [];
   const preconditions = body['preconditions'] as Preconditions | null | undefined;
   return {

@@ -118,4 +118,3 @@ export class Dispatcher {
 function plainGet(scope: RequestScope): RequestScope {
   return { ...scope, request: { ...scope.request, query: new URLSearchParams() } };
 }
-

@@ -45,12 +45,24 @@ export function newMetadata<T extends KubeObject>(object: T, nowMs: number, rand
     const message = 'resourceVersion should not be set on objects to be created';
     throw new StatusError('InternalError', message);
   }
-  const { deletionTimestamp: _1, deletionGracePeriodSeconds: _2, selfLink: _3, resourceVersion: _4, ...kept } = object.metadata;
+  const {
+    deletionTimestamp: _1,
+    deletionGracePeriodSeconds: _2,
+    selfLink: _3,
+    resourceVersion: _4,
+    ...kept
+  } = object.metadata;
   const metadata: ObjectMeta = { ...kept, uid: random.uuid(), creationTimestamp: formatTime(nowMs) };
   return { ...object, metadata };
 }
 
-const preserved = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generation'] as const;
+const preserved = [
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'generation',
+] as const;
 
 /** What no update changes, taken from the stored version (`rest.BeforeUpdate`). */
 export function keptMetadata<T extends KubeObject>(object: T, old: KubeObject): T {

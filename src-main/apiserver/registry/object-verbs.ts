@@ -100,4 +100,3 @@ export class ObjectVerbs {
     return { object: served.definition.strategy.applyDefaults(object), warnings };
   }
 }
-

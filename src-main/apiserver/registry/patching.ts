@@ -25,7 +25,13 @@ export interface ObjectEditor {
   /** JSON, merge and strategic-merge patches. */
   patch(served: ServedResource, format: Exclude<PatchFormat, 'apply'>, current: KubeObject, patch: unknown): unknown;
   /** Server-side apply on `current`, or on nothing. Throws Conflict unless `force`. */
-  apply(served: ServedResource, current: KubeObject | undefined, patch: KubeObject, writer: FieldWriter, force: boolean): KubeObject;
+  apply(
+    served: ServedResource,
+    current: KubeObject | undefined,
+    patch: KubeObject,
+    writer: FieldWriter,
+    force: boolean,
+  ): KubeObject;
   /** `next` with the managedFields that follow from `writer` having written it over `old`. */
   track(served: ServedResource, next: KubeObject, old: KubeObject | undefined, writer: FieldWriter): KubeObject;
 }

@@ -107,7 +107,8 @@ export class Reads {
   }
 
   #watchMs(timeoutSeconds: number | undefined): number {
-    const seconds = timeoutSeconds && timeoutSeconds > 0 ? timeoutSeconds : defaultWatchSeconds * (1 + this.#random.next());
+    const seconds =
+      timeoutSeconds && timeoutSeconds > 0 ? timeoutSeconds : defaultWatchSeconds * (1 + this.#random.next());
     return seconds * 1000;
   }
 }
@@ -128,6 +129,9 @@ async function filtered(objects: readonly KubeObject[], selection: Selection): P
   return kept;
 }
 
-async function* mapped(frames: AsyncIterable<WatchEvent>, map: (event: WatchEvent) => WatchEvent): AsyncGenerator<WatchEvent> {
+async function* mapped(
+  frames: AsyncIterable<WatchEvent>,
+  map: (event: WatchEvent) => WatchEvent,
+): AsyncGenerator<WatchEvent> {
   for await (const frame of frames) yield map(frame);
 }

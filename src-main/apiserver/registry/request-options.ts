@@ -90,7 +90,9 @@ export function parseResourceVersion(text: string): number {
   if (text === '') return 0;
   const number = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) {
-    throw badRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw badRequest(
+      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    );
   }
   return number;
 }
@@ -100,23 +102,33 @@ export function checkListQuery(options: ListQuery, isWatch: boolean): void {
   const { resourceVersionMatch: match, resourceVersion, continueToken, sendInitialEvents } = options;
   if (isWatch) {
     if (sendInitialEvents !== undefined && match !== 'NotOlderThan') {
-      throw badRequest('resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+      throw badRequest(
+        'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      );
     }
     if (sendInitialEvents === undefined && match !== undefined) {
-      throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+      throw badRequest(
+        'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
     }
     return;
   }
-  if (sendInitialEvents !== undefined) throw badRequest('sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list');
+  if (sendInitialEvents !== undefined)
+    throw badRequest('sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list');
   if (continueToken && resourceVersion !== '' && resourceVersion !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue');
   }
   if (match === undefined) return;
-  if (continueToken) throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided');
+  if (continueToken)
+    throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided');
   if (resourceVersion === '') {
-    throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+    throw badRequest(
+      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+    );
   }
   if (match === 'Exact' && resourceVersion === '0') {
-    throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+    throw badRequest(
+      'resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"',
+    );
   }
 }

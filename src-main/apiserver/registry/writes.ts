@@ -88,7 +88,10 @@ export class Writes {
     const reservation = hooks.get(served.resource)?.beginCreate(tracked);
     const final = deepFreeze(served.toStored(reservation?.object ?? tracked));
     try {
-      const stored = await store.create(context, served, final, { origin: originOf(scope, name), dryRun: options.dryRun });
+      const stored = await store.create(context, served, final, {
+        origin: originOf(scope, name),
+        dryRun: options.dryRun,
+      });
       if (options.dryRun) reservation?.revert();
       else reservation?.commit();
       return served.fromStored(stored);
@@ -215,4 +218,3 @@ function isUnchanged(next: KubeObject, current: KubeObject, withManagedFields: b
   const metadata = { ...next.metadata, managedFields: current.metadata.managedFields };
   return jsonEqual({ ...next, metadata }, current);
 }
-

@@ -52,6 +52,11 @@ export class WriteMemory {
     }
   }
 
+  peek(key: string, modRevision: Revision): KubeObject | undefined {
+    const entry = this.#byRevision.get(modRevision);
+    return entry?.key === key ? entry.object : undefined;
+  }
+
   /** Returns the object and forgets it. */
   take(key: string, modRevision: Revision): KubeObject | undefined {
     const entry = this.#byRevision.get(modRevision);

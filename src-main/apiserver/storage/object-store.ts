@@ -60,7 +60,12 @@ export class ObjectStore {
   }
 
   /** Throws AlreadyExists. The object must not carry a resourceVersion. */
-  async create(context: Context, resource: StoredResource, object: KubeObject, options: WriteOptions): Promise<KubeObject> {
+  async create(
+    context: Context,
+    resource: StoredResource,
+    object: KubeObject,
+    options: WriteOptions,
+  ): Promise<KubeObject> {
     const { namespace = '', name = '' } = object.metadata;
     const key = storageKey(resource, namespace, name);
     if (options.dryRun) {
@@ -84,7 +89,7 @@ export class ObjectStore {
   async get(context: Context, resource: StoredResource, namespace: string, name: string): Promise<KubeObject> {
     const kv = await this.#read(context, storageKey(resource, namespace, name));
     if (!kv) throw notFound(resource, name);
-    return decodeStored(kv, this.#decoded);
+    return this.#memory.peek(kv.key, kv.modRevision) ?? decodeStored(kv, this.#decoded);
   }
 
   /**
@@ -122,7 +127,8 @@ export class ObjectStore {
         // Equal to a version that may be stale: ask the store before saying that nothing has to be written.
         const fresh = await this.get(context, resource, namespace, name);
         suggested = false;
-        if (fresh.metadata.resourceVersion === current.metadata.resourceVersion) return { object: fresh, removed: false };
+        if (fresh.metadata.resourceVersion === current.metadata.resourceVersion)
+          return { object: fresh, removed: false };
         current = fresh;
         continue;
       }
@@ -188,4 +194,3 @@ export function checkPreconditions(
     throw conflict(resource, name, message);
   }
 }
-

@@ -67,7 +67,13 @@ export class ServiceHooks implements ResourceHooks {
     const claim: Claim = { ips: new Set(), ports: new Set(), committed: false };
     const inUse = this.#inUse();
     const held = old ? heldBy(old) : { ips: new Set<number>(), ports: new Set<number>() };
-    const spec = this.#withNodePorts(service, this.#withClusterIp(service, inUse.ips, held.ips, claim), inUse.ports, held.ports, claim);
+    const spec = this.#withNodePorts(
+      service,
+      this.#withClusterIp(service, inUse.ips, held.ips, claim),
+      inUse.ports,
+      held.ports,
+      claim,
+    );
     this.#claims.add(claim);
     return {
       object: spec === service.spec ? service : { ...service, spec },
@@ -136,7 +142,9 @@ export class ServiceHooks implements ResourceHooks {
     const taken = new Map<number, Set<string>>();
     const ports = (spec.ports ?? []).map((port, index): ServicePort => {
       const { protocol = 'TCP' } = port;
-      const twin = (spec.ports ?? []).find((other, i) => i < index && other.port === port.port && other.nodePort === undefined);
+      const twin = (spec.ports ?? []).find(
+        (other, i) => i < index && other.port === port.port && other.nodePort === undefined,
+      );
       const wanted = port.nodePort || undefined;
       const shared = wanted !== undefined && taken.get(wanted)?.has(protocol) === false;
       const failure = wanted === undefined || held.has(wanted) || shared ? undefined : this.#ports.check(wanted, inUse);
@@ -198,7 +206,9 @@ function adoptAllocated(next: ServiceObject, old: ServiceObject): ServiceObject 
 }
 
 function adoptNodePort(port: ServicePort, spec: ServiceSpec, was: ServiceSpec): ServicePort {
-  const before = was.ports?.find((one) => one.port === port.port && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
+  const before = was.ports?.find(
+    (one) => one.port === port.port && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+  );
   if (needsNodePorts(spec)) {
     return !port.nodePort && before?.nodePort ? { ...port, nodePort: before.nodePort } : port;
   }

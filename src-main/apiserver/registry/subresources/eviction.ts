@@ -16,7 +16,7 @@ import type { ServedResource } from '../served-resource.ts';
 
 type Budget = PodDisruptionBudget & KubeObject;
 
-const tooMany = 'Cannot evict pod as it would violate the pod\'s disruption budget.';
+const tooMany = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 /**
  * `pods/eviction`: a deletion that asks the pod's disruption budget first (upstream: `EvictionREST`, release 1.36). Pods
@@ -55,7 +55,8 @@ export class EvictionSubresource {
       return spec?.selector !== undefined && matchesSelector(selectorOf(spec.selector), pod.metadata.labels);
     });
     if (covering.length > 1) {
-      const message = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
+      const message =
+        'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
       throw new StatusError('InternalError', message);
     }
     const [budget] = covering;

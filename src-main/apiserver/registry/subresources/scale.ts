@@ -75,7 +75,8 @@ function replicasOf(wanted: ScaleObject, name: string): number {
 function scaleOf(object: KubeObject): KubeObject {
   const { metadata, spec, status, kind } = object as Scalable;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
-  const selector = kind === 'ReplicationController' ? selectorOfSet(spec.selector as never) : selectorOf(spec.selector as never);
+  const selector =
+    kind === 'ReplicationController' ? selectorOfSet(spec.selector as never) : selectorOf(spec.selector as never);
   const scale: ScaleObject = {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
