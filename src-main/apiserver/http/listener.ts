@@ -1,0 +1,214 @@
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2Session,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Clock, yieldToEventLoop } from '#base/clock';
+import type { Component, ComponentState } from '#base/component';
+import { Context } from '#base/context';
+import { CodedError, messageOf, present } from '#base/errors';
+import type { Logger } from '#base/logger';
+import type { Random } from '#base/random';
+import type { Authorizer } from '../auth/authorizer.ts';
+import type { RequestAuthenticator } from '../auth/authenticator.ts';
+import type { ApiHandler } from '../request.ts';
+import type { RequestObserver } from './request-observer.ts';
+import { RequestServer } from './request-server.ts';
+import type { TableRenderer } from './transform.ts';
+import { WebSocketUpgrader } from './web-socket.ts';
+
+export interface ListenerOptions {
+  /** For example `kube-apiserver/master-1`. */
+  readonly name: string;
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** PEM: the CA client certificates must come from, and the server's own certificate (chain) and key. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly handler: ApiHandler;
+  readonly authenticator: RequestAuthenticator;
+  /** Asked about impersonation only: everything else is authorised behind `handler`. */
+  readonly authorizer: Authorizer;
+  readonly tables: TableRenderer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly observer: RequestObserver;
+}
+
+export type ListenErrorCode =
+  'PORT_TAKEN' | 'ADDRESS_NOT_AVAILABLE' | 'PERMISSION_DENIED' | 'LISTEN_FAILED' | 'BAD_CERTIFICATE';
+
+/** Why the listener could not start; the message says what to do. */
+export class ListenError extends CodedError<ListenErrorCode> {
+  override readonly name = 'ListenError';
+}
+
+/**
+ * The API server's front door: HTTPS with HTTP/2 and HTTP/1.1 on one port. Client certificates are asked for, not demanded:
+ * bearer tokens and anonymous requests come in too, and the authenticator decides. Stopping ends watches in order; a crash
+ * breaks every connection at once.
+ */
+export class ApiServerListener implements Component {
+  readonly name: string;
+  readonly #options: ListenerOptions;
+  readonly #sockets = new Set<Duplex>();
+  readonly #sessions = new Set<Http2Session>();
+  #state: ComponentState = 'stopped';
+  #server: Http2SecureServer | undefined;
+  #life: { readonly context: Context; readonly cancel: () => void } | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get state(): ComponentState {
+    return this.#state;
+  }
+
+  /** The bound port. Throws InvariantError unless running. */
+  get port(): number {
+    const address = present(this.#server, 'the listener runs').address() as AddressInfo | null;
+    return present(address, 'the listener is bound').port;
+  }
+
+  /** Throws {@link ListenError}. */
+  async start(context: Context): Promise<void> {
+    if (this.#state === 'running') return;
+    context.check();
+    this.#state = 'starting';
+    try {
+      this.#server = this.#createServer();
+      this.#life = Context.background().withCancel();
+      this.#serve(this.#server, this.#life.context);
+      await this.#listen(this.#server);
+      this.#state = 'running';
+    } catch (error) {
+      this.#state = 'stopped';
+      this.#server = undefined;
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (!server || this.#state !== 'running') return;
+    this.#state = 'stopping';
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    // Watches and streams end with this; what they still have to say goes out before the sockets close.
+    this.#life?.cancel();
+    await yieldToEventLoop();
+    for (const session of this.#sessions) session.close();
+    for (const socket of this.#sockets) socket.end();
+    for (let turn = 0; turn < stopGraceTurns && this.#sockets.size > 0; turn++) await yieldToEventLoop();
+    this.#destroySockets();
+    await closed;
+    this.#server = undefined;
+    this.#state = 'stopped';
+  }
+
+  crash(): void {
+    const server = this.#server;
+    this.#state = 'crashed';
+    this.#server = undefined;
+    this.#destroySockets();
+    server?.close();
+    this.#life?.cancel();
+  }
+
+  #destroySockets(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+  }
+
+  #createServer(): Http2SecureServer {
+    const { ca, cert, key } = this.#options.tls;
+    try {
+      const server = createSecureServer({
+        ...{ ca, cert, key, minVersion: 'TLSv1.2', allowHTTP1: true, requestCert: true, rejectUnauthorized: false },
+        // One client may hold a watch a resource and hundreds of writes in flight on one connection.
+        settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024, enablePush: false },
+        maxSessionMemory: 512,
+      });
+      // Below a minute Go's clients now and then write into a connection that is being closed.
+      Object.assign(server, { keepAliveTimeout: 180_000, requestTimeout: 0 });
+      return server;
+    } catch (cause) {
+      throw new ListenError(
+        'BAD_CERTIFICATE',
+        `the API server's certificate or key cannot be used: ${messageOf(cause)}`,
+        { cause },
+      );
+    }
+  }
+
+  #serve(server: Http2SecureServer, life: Context): void {
+    const requests = new RequestServer(this.#options, life);
+    const upgrader = new WebSocketUpgrader(requests);
+    server.on('connection', (socket: Duplex) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('session', (session: Http2Session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    });
+    server.on(
+      'request',
+      (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) =>
+        requests.serve(request, response),
+    );
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      upgrader.upgrade(request, socket, head),
+    );
+    // A peer that hangs up or speaks no TLS is its own affair.
+    const note = (what: string) => (error: Error) => this.#options.logger.debug(what, { error: error.message });
+    server.on('tlsClientError', note('TLS handshake failed'));
+    server.on('sessionError', note('HTTP/2 session failed'));
+    server.on('clientError', (error: Error, socket: Duplex) => {
+      note('bad HTTP/1.1 request')(error);
+      socket.destroy();
+    });
+  }
+
+  #listen(server: Http2SecureServer): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
+      server.listen(port, host, () => {
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.#options.logger.error('listener failed', { error: error.message }));
+        resolve();
+      });
+    });
+  }
+}
+
+/** Turns of the event loop that a stopping listener gives its clients to hang up. */
+const stopGraceTurns = 20;
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): ListenError {
+  const at = `${host}:${port}`;
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new ListenError(
+        'PORT_TAKEN',
+        `port ${port} on ${host} is taken: stop what listens there or choose another port`,
+        { cause },
+      );
+    case 'EADDRNOTAVAIL':
+      return new ListenError('ADDRESS_NOT_AVAILABLE', `${host} is no address of this machine`, { cause });
+    case 'EACCES':
+      return new ListenError('PERMISSION_DENIED', `listening on ${at} needs more rights: choose a port above 1023`, {
+        cause,
+      });
+    default:
+      return new ListenError('LISTEN_FAILED', `cannot listen on ${at}: ${cause.message}`, { cause });
+  }
+}
