@@ -1,5 +1,6 @@
 import type { ClusterRole, PolicyRule, RbacV1Subject, RoleRef } from '#api/gen/types';
 import type { Context } from '#base/context';
+import { matchesSelector, selectorOf } from '#api/machinery/labels';
 import type { UserInfo } from '../request.ts';
 import { type Attributes, type Authorizer, type Decision, noOpinion } from './authorizer.ts';
 import { rbacGroup, type RbacReader } from './object-reader.ts';
@@ -75,15 +76,10 @@ export class RbacAuthorizer implements Authorizer {
     if (selectors.length === 0) return role.rules ?? [];
     const parts = this.#reader.clusterRoles().filter((other) => {
       const labels = other.metadata.labels ?? {};
-      return other !== role && selectors.some(({ matchLabels }) => selects(matchLabels ?? {}, labels));
+      return other !== role && selectors.some((selector) => matchesSelector(selectorOf(selector), labels));
     });
     return [...(role.rules ?? []), ...parts.flatMap((part) => part.rules ?? [])];
   }
-}
-
-function selects(wanted: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
-  const entries = Object.entries(wanted);
-  return entries.length > 0 && entries.every(([key, value]) => labels[key] === value);
 }
 
 function subjectFor(

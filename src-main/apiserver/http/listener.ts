@@ -19,7 +19,6 @@ import type { RequestAuthenticator } from '../auth/authenticator.ts';
 import type { ApiHandler } from '../request.ts';
 import type { RequestObserver } from './request-observer.ts';
 import { RequestServer } from './request-server.ts';
-import type { TableRenderer } from './transform.ts';
 import { WebSocketUpgrader } from './web-socket.ts';
 
 export interface ListenerOptions {
@@ -34,7 +33,6 @@ export interface ListenerOptions {
   readonly authenticator: RequestAuthenticator;
   /** Asked about impersonation only: everything else is authorised behind `handler`. */
   readonly authorizer: Authorizer;
-  readonly tables: TableRenderer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -17,14 +17,12 @@ import { readBody } from './request-body.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { isLongRunning, type RequestObserver } from './request-observer.ts';
 import { type AnswerContext, respond, respondError, statusErrorOf } from './respond.ts';
-import type { TableRenderer } from './transform.ts';
 import { type Incoming, outgoing, plainHeaders, repeatedHeaders, splitTarget } from './wire.ts';
 
 export interface RequestServerOptions {
   readonly handler: ApiHandler;
   readonly authenticator: RequestAuthenticator;
   readonly authorizer: Authorizer;
-  readonly tables: TableRenderer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -130,9 +128,17 @@ export class RequestServer {
       user,
       cause,
     };
-    const { tables, logger } = this.#options;
+    const { clock, logger } = this.#options;
     const acceptEncoding = headers['accept-encoding'] ?? '';
-    const about = { negotiated, query, head: method === 'HEAD', acceptEncoding, auditId, tables, logger };
+    const about = {
+      negotiated,
+      query,
+      head: method === 'HEAD',
+      acceptEncoding,
+      auditId,
+      nowMs: () => clock.now(),
+      logger,
+    };
     try {
       const answer = await this.#options.handler.handle(timed.context, request);
       return await write({ request, info, answer, context: timed.context }, about);

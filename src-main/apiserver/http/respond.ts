@@ -7,7 +7,7 @@ import { StatusError } from '#api/machinery/status';
 import type { ApiResponse } from '../request.ts';
 import { encodeObject, encodeWatchFrame } from './encoding.ts';
 import type { Negotiated } from './negotiate.ts';
-import { type TableRenderer, transformObject, watchTransformer } from './transform.ts';
+import { type TransformOptions, transformObject, watchTransformer } from './transform.ts';
 import { drained, type Outgoing } from './wire.ts';
 
 const gzipAsync = promisify(gzip);
@@ -21,7 +21,8 @@ export interface AnswerContext {
   readonly head: boolean;
   readonly acceptEncoding: string;
   readonly auditId: string;
-  readonly tables: TableRenderer;
+  /** Lab time, for the ages in tables. */
+  readonly nowMs: () => number;
   readonly logger: Logger;
 }
 
@@ -94,10 +95,14 @@ async function respondObject(
   answer: Extract<ApiResponse, { kind: 'object' }>,
   about: AnswerContext,
 ): Promise<number> {
-  const object = transformObject(answer.object, about.negotiated.transform, about.query, about.tables);
+  const object = transformObject(answer.object, transformOptions(about));
   const { format } = about.negotiated;
   const body = format === 'yaml' ? await encodeYaml(object) : encodeObject(object);
   return send(response, answer.status, { 'content-type': `application/${format}`, ...answer.headers }, body, about);
+}
+
+function transformOptions({ negotiated, query, nowMs }: AnswerContext): TransformOptions {
+  return { to: negotiated.transform, query, nowMs };
 }
 
 async function encodeYaml(object: unknown): Promise<Buffer> {
@@ -165,7 +170,7 @@ export async function* watchFrames(
   answer: Extract<ApiResponse, { kind: 'watch' }>,
   about: AnswerContext,
 ): AsyncGenerator<Buffer> {
-  const transform = watchTransformer(about.negotiated.transform, about.query, about.tables);
+  const transform = watchTransformer(transformOptions(about));
   try {
     for await (const { type, object } of untilEnded(context, answer.events))
       yield encodeWatchFrame(type, transform(type, object));
