@@ -3,7 +3,7 @@ import { invalidError, required } from '#api/validation/errors';
 import type { Clock } from '#base/clock';
 import type { ApiResponse } from '../request.ts';
 import { notFound } from '../storage/errors.ts';
-import { patchFormat, readBody } from './body.ts';
+import { patchFormat } from './body.ts';
 import { matchName, matchNamespace } from './metadata-rules.ts';
 import type { Decoded, ObjectEditor } from './patching.ts';
 import { readWriteQuery, type WriteQuery } from './request-options.ts';
@@ -68,11 +68,7 @@ export class ObjectVerbs {
       const kind = { group: 'meta.k8s.io', kind: 'PatchOptions' };
       throw invalidError(kind, '', [required('fieldManager', 'is required for apply patch')]);
     }
-    const { object, warnings } = this.#editor.decode(
-      served,
-      readBody(request.body, served.apiVersion, served.kind),
-      query.fieldValidation,
-    );
+    const { object, warnings } = this.#editor.decode(served, request.body, query.fieldValidation);
     const patch = matchName(matchNamespace(served, object, info.namespace), info.name);
     const writer = { manager, subresource: info.subresource, nowMs: this.#clock.now() };
     const options = { ...query, fieldManager: manager, tracked: true };
@@ -92,11 +88,7 @@ export class ObjectVerbs {
 
   #decode(scope: RequestScope, body: unknown, query: WriteQuery): Decoded {
     const { served } = scope;
-    const { object, warnings } = this.#editor.decode(
-      served,
-      readBody(body, served.apiVersion, served.kind),
-      query.fieldValidation,
-    );
+    const { object, warnings } = this.#editor.decode(served, body, query.fieldValidation);
     return { object: served.definition.strategy.applyDefaults(object), warnings };
   }
 }

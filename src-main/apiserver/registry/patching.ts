@@ -21,7 +21,7 @@ export interface Decoded {
 /** What the registry needs of the rooms that know schemas: decoding, patches, server-side apply. Throws StatusError. */
 export interface ObjectEditor {
   /** Checks types, drops unknown fields (or turns them down, when asked to be strict) and nulls. */
-  decode(served: ServedResource, body: KubeObject, validation: FieldValidation): Decoded;
+  decode(served: ServedResource, body: unknown, validation: FieldValidation): Decoded;
   /** JSON, merge and strategic-merge patches. */
   patch(served: ServedResource, format: Exclude<PatchFormat, 'apply'>, current: KubeObject, patch: unknown): unknown;
   /** Server-side apply on `current`, or on nothing. Throws Conflict unless `force`. */
