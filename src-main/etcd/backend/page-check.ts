@@ -13,6 +13,7 @@ const overflowFlag = 0x04;
 const metaFlag = 0x08;
 const bigDataNode = 0x01;
 const subDatabaseNode = 0x02;
+const windowBytes = 65_536;
 const noRoot = 0xffff_ffff_ffff_ffffn;
 
 /**
@@ -36,12 +37,23 @@ export function checkDataFile(file: string, known: readonly string[]): void {
 
 class Damage extends Error {}
 
+/** A value of `size` bytes on `pages` pages of its own, from page `number`. */
+interface Overflow {
+  readonly number: number;
+  readonly pages: number;
+  readonly size: number;
+}
+
 class PageCheck {
   readonly #descriptor: number;
   readonly #known: readonly string[];
   readonly #fileBytes: number;
   readonly #visited = new Set<number>();
   #pageBytes = 4096;
+  /** The part of the file read last: pages that follow each other need not be fetched one by one. */
+  readonly #window = Buffer.allocUnsafeSlow(windowBytes);
+  #windowStart = 0;
+  #windowEnd = 0;
 
   constructor(descriptor: number, known: readonly string[]) {
     this.#descriptor = descriptor;
@@ -50,12 +62,12 @@ class PageCheck {
   }
 
   run(): void {
-    const first = this.#meta(0);
+    const first = Buffer.from(this.#meta(0));
     this.#pageBytes = first.readUInt32LE(pageHeaderBytes + 24);
     if (this.#pageBytes < 512 || this.#pageBytes > 65536 || (this.#pageBytes & (this.#pageBytes - 1)) !== 0) {
       throw new Damage('is damaged (page size)');
     }
-    const second = this.#meta(this.#pageBytes);
+    const second = Buffer.from(this.#meta(this.#pageBytes));
     const newest = transactionOf(second) > transactionOf(first) ? second : first;
     const free = newest.subarray(pageHeaderBytes + 24, pageHeaderBytes + 24 + databaseBytes);
     const main = newest.subarray(pageHeaderBytes + 24 + databaseBytes, pageHeaderBytes + 24 + 2 * databaseBytes);
@@ -84,7 +96,9 @@ class PageCheck {
   #page(number: number, height: number, isMain: boolean): void {
     if (this.#visited.has(number)) throw new Damage(`is damaged (page ${number} is used twice)`);
     this.#visited.add(number);
-    const page = this.#read(number * this.#pageBytes, this.#pageBytes);
+    const read = this.#read(number * this.#pageBytes, this.#pageBytes);
+    // Kept while pages below it are read; the many leaves of the tables are not.
+    const page = height > 1 || isMain ? Buffer.from(read) : read;
     const flags = page.readUInt16LE(18);
     const expected = height > 1 ? branchFlag : leafFlag;
     if (page.readBigUInt64LE(0) !== BigInt(number) || (flags & (branchFlag | leafFlag | overflowFlag)) !== expected) {
@@ -94,15 +108,17 @@ class PageCheck {
     const lower = page.readUInt16LE(20) + pageHeaderBytes;
     const upper = page.readUInt16LE(22) + pageHeaderBytes;
     if (lower > upper || upper > this.#pageBytes || lower % 2 !== 0) throw new Damage(`is damaged (page ${number})`);
+    const overflows: Overflow[] = [];
     for (let at = pageHeaderBytes; at < lower; at += 2) {
       const node = page.readUInt16LE(at) + pageHeaderBytes;
       if (node < upper || node + nodeHeaderBytes > this.#pageBytes) throw new Damage(`is damaged (page ${number})`);
       if (height > 1) this.#page(page.readUIntLE(node, 6), height - 1, isMain);
-      else this.#leafNode(page, number, node, isMain);
+      else this.#leafNode(page, number, node, isMain, overflows);
     }
+    for (const overflow of overflows) this.#overflow(overflow);
   }
 
-  #leafNode(page: Buffer, number: number, node: number, isMain: boolean): void {
+  #leafNode(page: Buffer, number: number, node: number, isMain: boolean, overflows: Overflow[]): void {
     const size = page.readUInt32LE(node);
     const flags = page.readUInt16LE(node + 4);
     const keyStart = node + nodeHeaderBytes;
@@ -110,7 +126,8 @@ class PageCheck {
     const stored = (flags & bigDataNode) !== 0 ? 24 : size;
     if (valueStart + stored > this.#pageBytes) throw new Damage(`is damaged (page ${number})`);
     if ((flags & bigDataNode) !== 0) {
-      this.#overflow(Number(page.readBigUInt64LE(valueStart)), Number(page.readBigUInt64LE(valueStart + 16)), size);
+      const pages = Number(page.readBigUInt64LE(valueStart + 16));
+      overflows.push({ number: Number(page.readBigUInt64LE(valueStart)), pages, size });
     }
     if (!isMain) return;
     const name = page.toString('latin1', keyStart, valueStart).replace(/\0$/, '');
@@ -120,7 +137,7 @@ class PageCheck {
     this.#tree(page.subarray(valueStart, valueStart + databaseBytes), false);
   }
 
-  #overflow(number: number, pages: number, size: number): void {
+  #overflow({ number, pages, size }: Overflow): void {
     if (this.#visited.has(number)) throw new Damage(`is damaged (page ${number} is used twice)`);
     this.#visited.add(number);
     const header = this.#read(number * this.#pageBytes, pageHeaderBytes);
@@ -130,13 +147,17 @@ class PageCheck {
     if ((number + pages) * this.#pageBytes > this.#fileBytes) throw new Damage('is truncated');
   }
 
+  /** The bytes at `offset`, until the next read. */
   #read(offset: number, length: number): Buffer {
     if (!Number.isSafeInteger(offset)) throw new Damage('is damaged (page number)');
-    const buffer = Buffer.allocUnsafe(length);
-    if (readSync(this.#descriptor, buffer, 0, length, offset) < length) {
+    if (offset < this.#windowStart || offset + length > this.#windowEnd) {
+      this.#windowStart = offset;
+      this.#windowEnd = offset + readSync(this.#descriptor, this.#window, 0, windowBytes, offset);
+    }
+    if (offset + length > this.#windowEnd) {
       throw new Damage(this.#fileBytes < 2 * this.#pageBytes ? 'is not a Drydock data file' : 'is truncated');
     }
-    return buffer;
+    return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + length);
   }
 }
 
