@@ -1,0 +1,103 @@
+import type { Context } from '#base/context';
+import { revision, type EtcdClient, type KeyValue, type TxnResponse } from '../client.ts';
+import { header, method, type Identity } from './call.ts';
+import {
+  fromDelete,
+  fromPrevious,
+  fromRange,
+  fromTxn,
+  invalid,
+  toKeys,
+  toNumber,
+  toPut,
+  toRange,
+  toTxn,
+} from './convert.ts';
+import type { CompactionMessage, DeleteRangeMessage, PutMessage, RangeMessage, TxnMessage } from './messages.ts';
+
+export const kvMethods = {
+  Range: method('KV', 'Range', 'RangeRequest', 'RangeResponse'),
+  Put: method('KV', 'Put', 'PutRequest', 'PutResponse'),
+  DeleteRange: method('KV', 'DeleteRange', 'DeleteRangeRequest', 'DeleteRangeResponse'),
+  Txn: method('KV', 'Txn', 'TxnRequest', 'TxnResponse'),
+  Compact: method('KV', 'Compact', 'CompactionRequest', 'CompactionResponse'),
+};
+
+/** etcd's KV service. */
+export class KvService {
+  readonly #etcd: EtcdClient;
+  readonly #identity: Identity;
+
+  constructor(etcd: EtcdClient, identity: Identity) {
+    this.#etcd = etcd;
+    this.#identity = identity;
+  }
+
+  async range(context: Context, message: RangeMessage): Promise<object> {
+    const response = await this.#etcd.range(context, toRange(message));
+    return { header: header(this.#identity, response.revision), ...fromRange(message, response) };
+  }
+
+  async put(context: Context, message: PutMessage): Promise<object> {
+    if (message.ignore_value || message.ignore_lease) return this.#putPart(context, message);
+    const response = await this.#etcd.txn(context, { compare: [], success: [toPut(message)], failure: [] });
+    return this.#putResponse(response);
+  }
+
+  async deleteRange(context: Context, message: DeleteRangeMessage): Promise<object> {
+    const operation = { type: 'delete' as const, ...toKeys(message), prevKv: message.prev_kv };
+    const response = await this.#etcd.txn(context, { compare: [], success: [operation], failure: [] });
+    const [deletion] = response.responses;
+    return {
+      header: header(this.#identity, response.revision),
+      ...(deletion?.type === 'delete' ? fromDelete(deletion) : {}),
+    };
+  }
+
+  async txn(context: Context, message: TxnMessage): Promise<object> {
+    const response = await this.#etcd.txn(context, toTxn(message));
+    return { header: header(this.#identity, response.revision), ...fromTxn(message, response) };
+  }
+
+  async compact(context: Context, message: CompactionMessage): Promise<object> {
+    await this.#etcd.compact(context, revision(toNumber(message.revision)));
+    const { revision: current } = await this.#etcd.status(context);
+    return { header: header(this.#identity, current) };
+  }
+
+  /** Keeps the value or the lease that is there: read, then written if nobody wrote in between. */
+  async #putPart(context: Context, message: PutMessage): Promise<object> {
+    if (message.ignore_value && message.value.length > 0) throw invalid('etcdserver: value is provided');
+    if (message.ignore_lease && message.lease !== '0') throw invalid('etcdserver: lease is provided');
+    const put = toPut(message);
+    for (;;) {
+      const [current] = (await this.#etcd.range(context, { key: put.key })).kvs;
+      if (!current) throw invalid('etcdserver: key not found');
+      const response = await this.#putIfUnchanged(context, message, put, current);
+      if (response.succeeded) return this.#putResponse(response);
+    }
+  }
+
+  #putIfUnchanged(
+    context: Context,
+    message: PutMessage,
+    put: ReturnType<typeof toPut>,
+    current: KeyValue,
+  ): Promise<TxnResponse> {
+    const value = message.ignore_value ? current.value : put.value;
+    const lease = message.ignore_lease ? current.lease : (put.lease ?? 0);
+    return this.#etcd.txn(context, {
+      compare: [{ key: put.key, target: 'mod', result: '=', modRevision: current.modRevision }],
+      success: [{ ...put, value, lease }],
+      failure: [],
+    });
+  }
+
+  #putResponse(response: TxnResponse): object {
+    const [put] = response.responses;
+    return {
+      header: header(this.#identity, response.revision),
+      ...(put?.type === 'put' ? fromPrevious(put.prevKv) : {}),
+    };
+  }
+}

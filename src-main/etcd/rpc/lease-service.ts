@@ -1,0 +1,69 @@
+import type { Context } from '#base/context';
+import { EtcdError, type EtcdClient } from '../client.ts';
+import { encodeKey } from '../byte-string.ts';
+import { header, method, type Identity } from './call.ts';
+import { toNumber } from './convert.ts';
+import type { LeaseGrantMessage, LeaseMessage, LeaseTimeToLiveMessage } from './messages.ts';
+
+export const leaseMethods = {
+  LeaseGrant: method('Lease', 'LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse'),
+  LeaseRevoke: method('Lease', 'LeaseRevoke', 'LeaseRevokeRequest', 'LeaseRevokeResponse'),
+  LeaseKeepAlive: method('Lease', 'LeaseKeepAlive', 'LeaseKeepAliveRequest', 'LeaseKeepAliveResponse', 'stream'),
+  LeaseTimeToLive: method('Lease', 'LeaseTimeToLive', 'LeaseTimeToLiveRequest', 'LeaseTimeToLiveResponse'),
+  LeaseLeases: method('Lease', 'LeaseLeases', 'LeaseLeasesRequest', 'LeaseLeasesResponse'),
+};
+
+/** etcd's Lease service. */
+export class LeaseService {
+  readonly #etcd: EtcdClient;
+  readonly #identity: Identity;
+
+  constructor(etcd: EtcdClient, identity: Identity) {
+    this.#etcd = etcd;
+    this.#identity = identity;
+  }
+
+  async grant(context: Context, message: LeaseGrantMessage): Promise<object> {
+    const id = toNumber(message.ID);
+    const lease = await this.#etcd.leaseGrant(context, toNumber(message.TTL), id === 0 ? undefined : id);
+    return { ...(await this.#header(context)), ID: lease.id, TTL: lease.grantedTtlSeconds };
+  }
+
+  async revoke(context: Context, message: LeaseMessage): Promise<object> {
+    await this.#etcd.leaseRevoke(context, toNumber(message.ID));
+    return this.#header(context);
+  }
+
+  /** A time to live of 0 tells that the lease is gone. */
+  async keepAlive(context: Context, message: LeaseMessage): Promise<object> {
+    const id = toNumber(message.ID);
+    let seconds = 0;
+    try {
+      seconds = (await this.#etcd.leaseKeepAlive(context, id)).grantedTtlSeconds;
+    } catch (error) {
+      if (!(error instanceof EtcdError) || error.code !== 'LEASE_NOT_FOUND') throw error;
+    }
+    return { ...(await this.#header(context)), ID: id, TTL: seconds };
+  }
+
+  async timeToLive(context: Context, message: LeaseTimeToLiveMessage): Promise<object> {
+    const lease = await this.#etcd.leaseTimeToLive(context, toNumber(message.ID));
+    return {
+      ...(await this.#header(context)),
+      ID: lease.id,
+      TTL: lease.remainingTtlSeconds,
+      grantedTTL: lease.grantedTtlSeconds,
+      keys: message.keys ? lease.keys.map(encodeKey) : [],
+    };
+  }
+
+  async leases(context: Context): Promise<object> {
+    const ids = await this.#etcd.leases(context);
+    return { ...(await this.#header(context)), leases: ids.map((id) => ({ ID: id })) };
+  }
+
+  async #header(context: Context): Promise<object> {
+    const { revision } = await this.#etcd.status(context);
+    return { header: header(this.#identity, revision) };
+  }
+}
