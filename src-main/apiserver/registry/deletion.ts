@@ -4,6 +4,7 @@ import { formatTime } from '#base/clock';
 import { conflict } from '../storage/errors.ts';
 import type { Change } from '../storage/object-store.ts';
 import type { DeleteOptions, Propagation } from './delete-options.ts';
+import { isNamespaceFinished } from './namespace-rules.ts';
 import type { ServedResource } from './served-resource.ts';
 
 const orphanFinalizer = 'orphan';
@@ -93,7 +94,7 @@ function namespaceDeletion(
   nowMs: number,
 ): Change {
   const namespace = object as Namespace & KubeObject;
-  const held = (namespace.spec.finalizers ?? []).length > 0 || finalizers.length > 0;
+  const held = !isNamespaceFinished(withFinalizers(object, finalizers));
   if (!held) return { remove: true };
   if (namespace.metadata.deletionTimestamp !== undefined) {
     const message =

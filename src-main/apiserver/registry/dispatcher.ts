@@ -37,6 +37,8 @@ export class Dispatcher {
 
   async dispatch(scope: RequestScope): Promise<ApiResponse> {
     const { served, info } = scope;
+    // A namespace itself counts as one inside it.
+    if (!served.namespaced && info.namespace && served.resource !== 'namespaces') throw unknownResource();
     if (info.subresource) return this.#subresource(scope);
     if (!served.cache) return this.#review(scope);
     const { reads, verbs, deletes } = this.#options;
@@ -49,6 +51,7 @@ export class Dispatcher {
       case 'watch':
         return { kind: 'watch', events: await reads.watch(scope) };
       case 'create':
+        if (served.namespaced && !info.namespace) throw methodNotAllowed();
         return verbs.create(scope);
       case 'update':
         return verbs.put(scope, false);

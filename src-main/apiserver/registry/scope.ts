@@ -13,9 +13,9 @@ export interface RequestScope {
 }
 
 /** Who asked, and how it is written down beside what they wrote: `patch deployments/scale default/web`. */
-export function originOf({ request, info }: RequestScope, name = info.name): WriteOrigin {
+export function originOf({ request, info, served }: RequestScope, name = info.name): WriteOrigin {
   const what = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
-  const where = [info.namespace, name].filter(Boolean).join('/');
+  const where = [served.namespaced ? info.namespace : '', name].filter(Boolean).join('/');
   return {
     user: request.user.name,
     userAgent: request.headers['user-agent'] ?? '',

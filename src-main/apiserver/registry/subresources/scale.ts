@@ -1,5 +1,5 @@
-import type { Scale } from '#api/gen/types';
-import { formatSelector, selectorOf, selectorOfSet } from '#api/machinery/labels';
+import type { LabelSelector, Scale } from '#api/gen/types';
+import { formatLabelSelector, type Labels } from '#api/machinery/labels';
 import type { KubeObject } from '#api/machinery/object';
 import { invalid, invalidError } from '#api/validation/errors';
 import { badRequest, modified } from '../../storage/errors.ts';
@@ -75,8 +75,7 @@ function replicasOf(wanted: ScaleObject, name: string): number {
 function scaleOf(object: KubeObject): KubeObject {
   const { metadata, spec, status, kind } = object as Scalable;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
-  const selector =
-    kind === 'ReplicationController' ? selectorOfSet(spec.selector as never) : selectorOf(spec.selector as never);
+  const labels = kind === 'ReplicationController' ? { matchLabels: spec.selector as Labels } : spec.selector;
   const scale: ScaleObject = {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
@@ -88,7 +87,7 @@ function scaleOf(object: KubeObject): KubeObject {
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     },
     spec: spec.replicas === undefined ? {} : { replicas: spec.replicas },
-    status: { replicas: status?.replicas ?? 0, selector: formatSelector(selector) },
+    status: { replicas: status?.replicas ?? 0, selector: formatLabelSelector(labels as LabelSelector | undefined) },
   };
   return scale;
 }
