@@ -40,7 +40,13 @@ export type ApiResponse =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'watch'; readonly events: AsyncIterable<WatchEvent<KubeObject>> }
-  | { readonly kind: 'text'; readonly status: number; readonly contentType: string; readonly text: string; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'text';
+      readonly status: number;
+      readonly contentType: string;
+      readonly text: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: 'bytes';
       readonly status: number;

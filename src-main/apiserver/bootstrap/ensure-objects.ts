@@ -72,5 +72,7 @@ function collectionPath(object: KubeObject): string {
   const row: ResourceDefinition | undefined = resourceOfObject(object);
   if (!row) throw new InvariantError(`no resource is served for ${object.apiVersion} ${object.kind}`);
   const root = row.group === '' ? `/api/${row.version}` : `/apis/${row.group}/${row.version}`;
-  return row.namespaced ? `${root}/namespaces/${object.metadata.namespace ?? ''}/${row.plural}` : `${root}/${row.plural}`;
+  return row.namespaced
+    ? `${root}/namespaces/${object.metadata.namespace ?? ''}/${row.plural}`
+    : `${root}/${row.plural}`;
 }

@@ -22,10 +22,12 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 type Loose = KubeObject & { spec: Record<string, never>; status: Record<string, never> };
-const send = async (request: TransportRequest): Promise<Loose> => (await api.transport().request(context, request)) as Loose;
+const send = async (request: TransportRequest): Promise<Loose> =>
+  (await api.transport().request(context, request)) as Loose;
 const core = '/api/v1/namespaces/default';
 const pods = `${core}/pods`;
-const makeAccount = () => send({ method: 'POST', path: `${core}/serviceaccounts`, body: { metadata: { name: 'default' } } });
+const makeAccount = () =>
+  send({ method: 'POST', path: `${core}/serviceaccounts`, body: { metadata: { name: 'default' } } });
 const podBody = (name: string, spec: object = {}) => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -34,13 +36,19 @@ const podBody = (name: string, spec: object = {}) => ({
 });
 const makePod = (name: string, spec: object = {}) => send({ method: 'POST', path: pods, body: podBody(name, spec) });
 const bind = (name: string, node: string) =>
-  send({ method: 'POST', path: `${pods}/${name}/binding`, body: { metadata: { name }, target: { kind: 'Node', name: node } } });
-const remove = (name: string, body?: object) => send({ method: 'DELETE', path: `${pods}/${name}`, ...(body ? { body } : {}) });
+  send({
+    method: 'POST',
+    path: `${pods}/${name}/binding`,
+    body: { metadata: { name }, target: { kind: 'Node', name: node } },
+  });
+const remove = (name: string, body?: object) =>
+  send({ method: 'DELETE', path: `${pods}/${name}`, ...(body ? { body } : {}) });
 
 test('without its service account a pod is turned down', async () => {
   await expect(makePod('a')).rejects.toMatchObject({
     reason: 'Forbidden',
-    message: 'pods "a" is forbidden: error looking up service account default/default: serviceaccount "default" not found',
+    message:
+      'pods "a" is forbidden: error looking up service account default/default: serviceaccount "default" not found',
   });
 });
 
@@ -56,7 +64,9 @@ describe('with a service account', () => {
       priority: 2_000_000_000,
       preemptionPolicy: 'PreemptLowerPriority',
       volumes: [{ ...api, projected: { defaultMode: 420 } }],
-      containers: [{ volumeMounts: [{ ...api, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] }],
+      containers: [
+        { volumeMounts: [{ ...api, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] },
+      ],
       tolerations: [
         { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
         { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
@@ -85,7 +95,10 @@ describe('with a service account', () => {
     await expect(send({ method: 'GET', path: `${pods}/a` })).rejects.toMatchObject({ reason: 'NotFound' });
     await makePod('b');
     await bind('b', 'n1');
-    expect((await remove('b')).metadata).toMatchObject({ deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: 30 });
+    expect((await remove('b')).metadata).toMatchObject({
+      deletionTimestamp: '2026-01-01T00:00:30Z',
+      deletionGracePeriodSeconds: 30,
+    });
     expect((await remove('b', { gracePeriodSeconds: 60 })).metadata.deletionGracePeriodSeconds).toBe(30);
     expect((await remove('b', { gracePeriodSeconds: 5 })).metadata).toMatchObject({
       deletionTimestamp: '2026-01-01T00:00:05Z',
@@ -120,16 +133,34 @@ describe('with a service account', () => {
 
   test('an eviction deletes; a budget may forbid it', async () => {
     const evict = (name: string) =>
-      send({ method: 'POST', path: `${pods}/${name}/eviction`, body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } } });
+      send({
+        method: 'POST',
+        path: `${pods}/${name}/eviction`,
+        body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } },
+      });
     await makePod('a');
     await evict('a');
     await expect(send({ method: 'GET', path: `${pods}/a` })).rejects.toMatchObject({ reason: 'NotFound' });
     const pod = await makePod('b');
     await send({ method: 'PUT', path: `${pods}/b/status`, body: { ...pod, status: { phase: 'Running' } } });
     const budget = { metadata: { name: 'pdb' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'web' } } } };
-    const made = await send({ method: 'POST', path: '/apis/policy/v1/namespaces/default/poddisruptionbudgets', body: budget });
-    const status = { disruptionsAllowed: 0, desiredHealthy: 1, currentHealthy: 1, expectedPods: 1, observedGeneration: made.metadata.generation };
-    await send({ method: 'PUT', path: '/apis/policy/v1/namespaces/default/poddisruptionbudgets/pdb/status', body: { ...made, status } });
+    const made = await send({
+      method: 'POST',
+      path: '/apis/policy/v1/namespaces/default/poddisruptionbudgets',
+      body: budget,
+    });
+    const status = {
+      disruptionsAllowed: 0,
+      desiredHealthy: 1,
+      currentHealthy: 1,
+      expectedPods: 1,
+      observedGeneration: made.metadata.generation,
+    };
+    await send({
+      method: 'PUT',
+      path: '/apis/policy/v1/namespaces/default/poddisruptionbudgets/pdb/status',
+      body: { ...made, status },
+    });
     await send({ method: 'GET', path: '/apis/policy/v1/namespaces/default/poddisruptionbudgets' });
     await expect(evict('b')).rejects.toMatchObject({
       reason: 'TooManyRequests',
@@ -139,7 +170,11 @@ describe('with a service account', () => {
 
   test('deletecollection takes what the selector names', async () => {
     await makePod('a');
-    await send({ method: 'POST', path: pods, body: { ...podBody('b'), metadata: { name: 'b', labels: { app: 'db' } } } });
+    await send({
+      method: 'POST',
+      path: pods,
+      body: { ...podBody('b'), metadata: { name: 'b', labels: { app: 'db' } } },
+    });
     await send({ method: 'DELETE', path: pods, query: { labelSelector: 'app=web' } });
     const left = (await send({ method: 'GET', path: pods })) as unknown as { items: KubeObject[] };
     expect(left.items.map(({ metadata }) => metadata.name)).toEqual(['b']);
@@ -148,16 +183,26 @@ describe('with a service account', () => {
 
 test('a terminating namespace takes nothing new and goes when it is finalized', async () => {
   const path = '/api/v1/namespaces/doomed';
-  await send({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: 'doomed' } } });
+  await send({
+    method: 'POST',
+    path: '/api/v1/namespaces',
+    body: { metadata: { name: 'doomed' }, spec: { finalizers: ['kubernetes'] } },
+  });
   const marked = await send({ method: 'DELETE', path });
   expect(marked).toMatchObject({ spec: { finalizers: ['kubernetes'] }, status: { phase: 'Terminating' } });
   await send({ method: 'GET', path: '/api/v1/namespaces' });
-  await expect(send({ method: 'POST', path: `${path}/configmaps`, body: { metadata: { name: 'a' } } })).rejects.toMatchObject({
+  await expect(
+    send({ method: 'POST', path: `${path}/configmaps`, body: { metadata: { name: 'a' } } }),
+  ).rejects.toMatchObject({
     reason: 'Forbidden',
-    message: 'configmaps "a" is forbidden: unable to create new content in namespace doomed because it is being terminated',
+    message:
+      'configmaps "a" is forbidden: unable to create new content in namespace doomed because it is being terminated',
   });
   await send({ method: 'PUT', path: `${path}/finalize`, body: { ...marked, spec: {} } });
-  await expect(send({ method: 'GET', path })).rejects.toMatchObject({ reason: 'NotFound', message: 'namespaces "doomed" not found' });
+  await expect(send({ method: 'GET', path })).rejects.toMatchObject({
+    reason: 'NotFound',
+    message: 'namespaces "doomed" not found',
+  });
 });
 
 test('a new node starts tainted', async () => {
@@ -168,15 +213,28 @@ test('a new node starts tainted', async () => {
 describe('scale', () => {
   const deployments = '/apis/apps/v1/namespaces/default/deployments';
   const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'nginx' }] } };
-  const body = { metadata: { name: 'web' }, spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template } };
+  const body = {
+    metadata: { name: 'web' },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template },
+  };
 
   test('reads and writes the replicas of a deployment', async () => {
     await send({ method: 'POST', path: deployments, body });
     const scale = await send({ method: 'GET', path: `${deployments}/web/scale` });
-    expect(scale).toMatchObject({ kind: 'Scale', apiVersion: 'autoscaling/v1', spec: { replicas: 1 }, status: { selector: 'app=web' } });
+    expect(scale).toMatchObject({
+      kind: 'Scale',
+      apiVersion: 'autoscaling/v1',
+      spec: { replicas: 1 },
+      status: { selector: 'app=web' },
+    });
     await send({ method: 'PUT', path: `${deployments}/web/scale`, body: { ...scale, spec: { replicas: 3 } } });
     const contentType = 'application/merge-patch+json';
-    const patched = await send({ method: 'PATCH', path: `${deployments}/web/scale`, contentType, body: { spec: { replicas: 4 } } });
+    const patched = await send({
+      method: 'PATCH',
+      path: `${deployments}/web/scale`,
+      contentType,
+      body: { spec: { replicas: 4 } },
+    });
     expect(patched.spec).toEqual({ replicas: 4 });
     const deployment = await send({ method: 'GET', path: `${deployments}/web` });
     expect(deployment.metadata.generation).toBe(3);
