@@ -1,6 +1,7 @@
 import type { ClusterRole, PolicyRule, RbacV1Subject, RoleRef } from '#api/gen/types';
 import type { Context } from '#base/context';
 import { matchesSelector, selectorOf } from '#api/machinery/labels';
+import { aggregateText } from '#api/validation/errors';
 import type { UserInfo } from '../request.ts';
 import { type Attributes, type Authorizer, type Decision, noOpinion } from './authorizer.ts';
 import { rbacGroup, type RbacReader } from './object-reader.ts';
@@ -31,7 +32,7 @@ export class RbacAuthorizer implements Authorizer {
     for (const { rule, source } of this.rulesFor(attributes.user, namespace, problems)) {
       if (ruleAllows(rule, attributes)) return { verdict: 'allow', reason: `RBAC: allowed by ${source()}` };
     }
-    return problems.length === 0 ? noOpinion : { verdict: 'no-opinion', reason: `RBAC: ${listOf(problems)}` };
+    return problems.length === 0 ? noOpinion : { verdict: 'no-opinion', reason: `RBAC: ${aggregateText(problems)}` };
   }
 
   /** Every rule that applies to `user` in `namespace` (empty: cluster-wide only). Missing roles go into `problems`. */
@@ -97,12 +98,6 @@ function subjectFor(
 function describe(binding: string, roleRef: RoleRef, subject: RbacV1Subject, namespace: string): string {
   const named = subject.kind === 'ServiceAccount' ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
   return `${binding} of ${roleRef.kind} ${quote(roleRef.name)} to ${subject.kind} ${quote(named)}`;
-}
-
-/** Several errors as Go's aggregate spells them. */
-function listOf(problems: readonly string[]): string {
-  const unique = [...new Set(problems)];
-  return unique.length === 1 ? (unique[0] ?? '') : `[${unique.join(', ')}]`;
 }
 
 function quote(text = ''): string {

@@ -17,7 +17,6 @@ import type { Random } from '#base/random';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { RequestAuthenticator } from '../auth/authenticator.ts';
 import type { ApiHandler } from '../request.ts';
-import type { RequestObserver } from './request-observer.ts';
 import { RequestServer } from './request-server.ts';
 import { WebSocketUpgrader } from './web-socket.ts';
 
@@ -36,7 +35,6 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly observer: RequestObserver;
 }
 
 export type ListenErrorCode =

@@ -97,3 +97,9 @@ function decodeSegment(segment: string): string {
     throw new StatusError('BadRequest', `invalid URL escape in ${JSON.stringify(segment)}`, undefined, { cause });
   }
 }
+
+/** Whether the answer to a request may take for ever, as upstream decides it: watches, and streams of bytes. */
+export function isLongRunning(info: RequestInfo): boolean {
+  if (!info.isResourceRequest) return false;
+  return info.verb === 'watch' || ['log', 'exec', 'attach', 'portforward', 'proxy'].includes(info.subresource);
+}

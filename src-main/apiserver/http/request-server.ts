@@ -14,9 +14,8 @@ import { impersonate } from '../auth/impersonation.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, UserInfo } from '../request.ts';
 import { negotiate } from './negotiate.ts';
 import { readBody } from './request-body.ts';
-import { parseRequestInfo, type RequestInfo } from './request-info.ts';
-import { isLongRunning, type RequestObserver } from './request-observer.ts';
-import { type AnswerContext, respond, respondError, statusErrorOf } from './respond.ts';
+import { isLongRunning, parseRequestInfo, type RequestInfo } from './request-info.ts';
+import { type AnswerContext, respond, respondError } from './respond.ts';
 import { type Incoming, outgoing, plainHeaders, repeatedHeaders, splitTarget } from './wire.ts';
 
 export interface RequestServerOptions {
@@ -26,7 +25,6 @@ export interface RequestServerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly observer: RequestObserver;
 }
 
 /** A request that was understood, with its answer. */
@@ -63,15 +61,13 @@ export class RequestServer {
     // A socket error on a request ends in 'close'; unheard it would end the process.
     incoming.on('error', cancel);
     raw.on('error', cancel);
-    const finish: { call: (status: number) => void } = { call: () => {} };
-    this.#answer(context, incoming, auditId, finish, async (handled, about) =>
+    this.#answer(context, incoming, auditId, async (handled, about) =>
       respond(handled.context, response, handled.answer, about),
     )
       .catch((error: unknown) => {
         if (!context.ended) this.#note(error, incoming, auditId);
-        return respondError(response, error, auditId);
+        respondError(response, error, auditId);
       })
-      .then((status) => finish.call(status))
       .finally(cancel);
   }
 
@@ -80,14 +76,12 @@ export class RequestServer {
     context: Context,
     incoming: IncomingMessage,
     auditId: string,
-    write: (handled: Handled, about: AnswerContext) => Promise<number>,
+    write: (handled: Handled, about: AnswerContext) => Promise<void>,
   ): Promise<void> {
-    const finish: { call: (status: number) => void } = { call: () => {} };
     try {
-      finish.call(await this.#answer(context, incoming, auditId, finish, write));
+      await this.#answer(context, incoming, auditId, write);
     } catch (error) {
-      this.#note(error, incoming, auditId);
-      finish.call(statusErrorOf(error).code);
+      if (!context.ended) this.#note(error, incoming, auditId);
       throw error;
     }
   }
@@ -104,15 +98,13 @@ export class RequestServer {
     context: Context,
     incoming: Incoming,
     auditId: string,
-    finish: { call: (status: number) => void },
-    write: (handled: Handled, about: AnswerContext) => Promise<number>,
-  ): Promise<number> {
+    write: (handled: Handled, about: AnswerContext) => Promise<void>,
+  ): Promise<void> {
     const { path, query } = splitTarget(incoming.url ?? '/');
     const headers = plainHeaders(incoming);
     const method = methodOf(incoming.method ?? 'GET');
     const info = parseRequestInfo(method, path, query);
     const longRunning = isLongRunning(info);
-    finish.call = this.#options.observer.started(info, longRunning);
     const user = await this.#identify(context, incoming, headers);
     const negotiated = negotiateFor(info, headers['accept']);
     const body = await readBody({ method, headers, chunks: incoming.iterator({ destroyOnReturn: false }) });

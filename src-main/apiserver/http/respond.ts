@@ -37,7 +37,7 @@ export async function respond(
   response: Outgoing,
   answer: ApiResponse,
   about: AnswerContext,
-): Promise<number> {
+): Promise<void> {
   switch (answer.kind) {
     case 'object':
       return respondObject(response, answer, about);
@@ -47,22 +47,20 @@ export async function respond(
       return send(response, answer.status, headers, body, about);
     }
     case 'bytes':
-      await respondBytes(context, response, answer, about);
-      return answer.status;
+      return respondBytes(context, response, answer, about);
     case 'watch':
-      await respondWatch(context, response, answer, about);
-      return 200;
+      return respondWatch(context, response, answer, about);
     case 'upgrade':
       throw new StatusError('BadRequest', 'Upgrade request required');
   }
 }
 
 /** Writes a Status; whatever is no StatusError is a bug here and leaves as an InternalError. */
-export function respondError(response: Outgoing, error: unknown, auditId: string): number {
+export function respondError(response: Outgoing, error: unknown, auditId: string): void {
   const status = statusErrorOf(error);
   if (response.headersSent || response.destroyed) {
     response.destroy();
-    return status.code;
+    return;
   }
   const body = encodeObject(status.toStatus());
   const headers: Record<string, string> = { ...commonHeaders(auditId), 'content-type': 'application/json' };
@@ -71,7 +69,6 @@ export function respondError(response: Outgoing, error: unknown, auditId: string
   if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
   response.writeHead(status.code, headers);
   response.end(body);
-  return status.code;
 }
 
 export function statusErrorOf(error: unknown): StatusError {
@@ -94,7 +91,7 @@ async function respondObject(
   response: Outgoing,
   answer: Extract<ApiResponse, { kind: 'object' }>,
   about: AnswerContext,
-): Promise<number> {
+): Promise<void> {
   const object = transformObject(answer.object, transformOptions(about));
   const { format } = about.negotiated;
   const body = format === 'yaml' ? await encodeYaml(object) : encodeObject(object);
@@ -116,7 +113,7 @@ async function send(
   extra: Readonly<Record<string, string>>,
   body: Buffer,
   about: AnswerContext,
-): Promise<number> {
+): Promise<void> {
   const headers: Record<string, string> = { ...commonHeaders(about.auditId), ...extra };
   let bytes = body;
   if (body.length > compressAboveBytes && /\bgzip\b/.test(about.acceptEncoding)) {
@@ -125,11 +122,10 @@ async function send(
     headers['vary'] = 'Accept-Encoding';
   }
   if (status !== 304) headers['content-length'] = String(bytes.length);
-  if (response.destroyed) return status;
+  if (response.destroyed) return;
   response.writeHead(status, headers);
   if (about.head || status === 304) response.end();
   else response.end(bytes);
-  return status;
 }
 
 async function respondBytes(

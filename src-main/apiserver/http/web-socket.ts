@@ -48,7 +48,7 @@ async function switchProtocol(
   incoming: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-): Promise<number> {
+): Promise<void> {
   const { answer } = handled;
   if ((incoming.headers.upgrade ?? '').toLowerCase() !== 'websocket') {
     throw new StatusError('BadRequest', 'unable to upgrade: only WebSocket upgrades are served');
@@ -62,7 +62,6 @@ async function switchProtocol(
   if (answer.kind === 'upgrade') await answer.serve(upgraded);
   else await serveWatch(handled.context, answer, about, upgraded);
   upgraded.close(1000);
-  return 101;
 }
 
 /** The first of the client's subprotocols that is served; the empty name where none was asked for. */
