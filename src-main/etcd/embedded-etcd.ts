@@ -22,6 +22,7 @@ import { Lessor } from './lease/lessor.ts';
 import type { Commit } from './mvcc/change.ts';
 import { checkKey, checkTxn } from './mvcc/check-txn.ts';
 import { Compactor, type RetentionPolicy } from './mvcc/compactor.ts';
+import { KeyIndex } from './mvcc/key-index.ts';
 import { MvccStore } from './mvcc/store.ts';
 import { TxnExecution } from './mvcc/txn.ts';
 import { WatchHub } from './mvcc/watch-hub.ts';
@@ -60,12 +61,13 @@ export class EmbeddedEtcd implements EtcdClient {
   #lastLeaseId = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(backend: Backend, options: EmbeddedEtcdOptions) {
+  private constructor(backend: Backend, options: EmbeddedEtcdOptions, index: KeyIndex, lastRevision: number) {
     this.#backend = backend;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lessor = new Lessor(options.clock, (id) => this.#expire(id));
-    this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 24 * 2 ** 20);
+    for (const { key: id, value } of backend.tables.leases.getRange({ start: 0 })) this.#lessor.add(id, Number(value));
+    this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 24 * 2 ** 20, index, lastRevision);
     this.#hub = new WatchHub(this.#store);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
     this.#commits = new GroupCommit(backend, (works) => this.#durable(works));
@@ -73,16 +75,13 @@ export class EmbeddedEtcd implements EtcdClient {
 
   /** Throws EtcdError CORRUPT for a damaged or foreign data file, which is left as it is; NO_SPACE; UNAVAILABLE. */
   static async open(options: EmbeddedEtcdOptions): Promise<EmbeddedEtcd> {
-    const backend = await Backend.open(options.path);
-    const etcd = new EmbeddedEtcd(backend, options);
-    try {
-      for (const { key: id, value } of backend.tables.leases.getRange({ start: 0 }))
-        etcd.#lessor.add(id, Number(value));
-      await etcd.#store.load();
-    } catch (error) {
-      await backend.close();
-      throw error;
-    }
+    const index = new KeyIndex();
+    let last = 0;
+    const backend = await Backend.open(options.path, ({ main, changes }) => {
+      for (const change of changes) index.restore(change.key, change.id, change);
+      last = main;
+    });
+    const etcd = new EmbeddedEtcd(backend, options, index, last);
     etcd.#lessor.start();
     if (etcd.#store.compactedRevision > 0) etcd.#compactor.startCleanUp();
     const { retention = defaultRetention } = options;

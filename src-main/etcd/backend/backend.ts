@@ -6,7 +6,7 @@ import { EtcdError } from '../client.ts';
 import type { ByteString } from '../byte-string.ts';
 import { mainOf, type ChangeId } from '../mvcc/key-index.ts';
 import { decodeChanges, decodeValue, valueOf, type ChangeHeader } from './codec.ts';
-import { checkDataFile } from './page-check.ts';
+import { Damage, readDataFile } from './data-file-reader.ts';
 
 const formatKey = 'format';
 const format = 'drydock-etcd/1';
@@ -25,6 +25,12 @@ export interface Tables {
   readonly records: Database<string, number>;
   /** By lease id: its granted time to live in seconds. */
   readonly leases: Database<string, number>;
+}
+
+/** The changes of one revision. */
+export interface RevisionRow {
+  readonly main: number;
+  readonly changes: readonly ChangeHeader[];
 }
 
 /** Environments that are closing, by directory: a file must not be opened twice in one process. */
@@ -47,16 +53,20 @@ export class Backend {
     this.tables = tables;
   }
 
-  /** Throws EtcdError CORRUPT, with the file unchanged, when the data file is damaged or is something else. */
-  static async open(directory: string): Promise<Backend> {
+  /**
+   * Hands all revisions on disk to `onRevision`, oldest first. Throws EtcdError CORRUPT, with the file unchanged, when the
+   * data file is damaged or is something else.
+   */
+  static async open(directory: string, onRevision: (row: RevisionRow) => void): Promise<Backend> {
     const path = resolve(directory);
     await closing.get(path);
     if (inUse.has(path)) throw new EtcdError('UNAVAILABLE', `${path} is already open in this process; close it first`);
     const file = dataFile(path);
     mkdirSync(path, { recursive: true });
     const isNew = !existsSync(file) || statSync(file).size === 0;
-    if (!isNew) checkDataFile(file, tableNames);
+    inUse.add(path);
     try {
+      if (!isNew) await readDataFile(file, { known: tableNames, table: 'changes', visit: visitor(onRevision) });
       const root = open({ path, noSubdir: false, overlappingSync: false, maxDbs: 8, encoding: 'binary' });
       const tables: Tables = {
         meta: root.openDB('meta', { encoding: 'string' }),
@@ -66,10 +76,10 @@ export class Backend {
         leases: root.openDB('leases', { encoding: 'string' }),
       };
       const backend = new Backend(path, root, tables);
-      inUse.add(path);
       await backend.#checkFormat();
       return backend;
     } catch (error) {
+      inUse.delete(path);
       throw storageError(error, file, isNew ? 'UNAVAILABLE' : 'CORRUPT');
     }
   }
@@ -84,11 +94,11 @@ export class Backend {
   }
 
   /** The changes of the revisions from `from` up to but without `end`, at most `limit` revisions. Throws EtcdError CORRUPT. */
-  *readChanges(from: number, end?: number, limit?: number): Generator<{ main: number; changes: ChangeHeader[] }, void> {
+  *readChanges(from: number, end: number, limit?: number): Generator<RevisionRow, void> {
     for (const { key: main, value } of this.tables.changes.getRange({ start: from, end, limit })) {
-      const changes = decodeChanges(main, value);
-      if (!changes) throw this.corrupt(`the list of changes of revision ${main} is damaged`);
-      yield { main, changes };
+      const row = decodeChanges(value);
+      if (row?.main !== main) throw this.corrupt(`the list of changes of revision ${main} is damaged`);
+      yield row;
     }
   }
 
@@ -145,6 +155,16 @@ export class Backend {
       `${dataFile(this.path)} has format ${found ?? 'unknown'}, this program reads ${format}; it was left unchanged`,
     );
   }
+}
+
+function visitor(onRevision: (row: RevisionRow) => void): (record: Buffer) => void {
+  let last = 0;
+  return (record) => {
+    const row = decodeChanges(record);
+    if (!row || row.main <= last) throw new Damage(`is damaged (changes after revision ${last})`);
+    last = row.main;
+    onRevision(row);
+  };
 }
 
 export function dataFile(path: string): string {

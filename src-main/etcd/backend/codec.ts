@@ -15,11 +15,12 @@ export interface ChangeHeader {
 
 /*
  * values:  ChangeId -> checksum u32 | createRevision f64 | version u32 | lease f64 | the value
- * changes: main revision -> checksum u32 | for each change: sub u32 | createRevision f64 | version u32 | lease f64
+ * changes: main revision -> checksum u32 | main revision f64 | for each change: sub u32 | createRevision f64 | version u32 | lease f64
  *                                                           | key length u32 | key      (version 0: a deletion)
- * Little endian. A checksum is seeded with the record's place (and key), so that a record in the wrong place is found too.
+ * Little endian. A value's checksum is seeded with its place and key, so that a record in the wrong place is found too.
  */
 const valueHeaderBytes = 24;
+const changesHeaderBytes = 12;
 const changeHeaderBytes = 28;
 
 function seedOf(key: ByteString, id: ChangeId): number {
@@ -64,10 +65,11 @@ export function decodeValue(key: ByteString, id: ChangeId, record: Buffer): Chan
 
 /** All changes of one revision, in order. */
 export function encodeChanges(main: number, changes: readonly ChangeHeader[]): Buffer {
-  let length = 4;
+  let length = changesHeaderBytes;
   for (const change of changes) length += changeHeaderBytes + change.key.length;
   const record = Buffer.allocUnsafe(length);
-  let at = 4;
+  record.writeDoubleLE(main, 4);
+  let at = changesHeaderBytes;
   for (const change of changes) {
     record.writeUInt32LE(subOf(change.id), at);
     record.writeDoubleLE(change.createRevision, at + 4);
@@ -77,15 +79,16 @@ export function encodeChanges(main: number, changes: readonly ChangeHeader[]): B
     record.write(change.key, at + changeHeaderBytes, 'latin1');
     at += changeHeaderBytes + change.key.length;
   }
-  record.writeUInt32LE(checksum(record, main | 0, 4), 0);
+  record.writeUInt32LE(checksum(record, 0, 4), 0);
   return record;
 }
 
 /** Undefined when the record is not what was written. */
-export function decodeChanges(main: number, record: Buffer): ChangeHeader[] | undefined {
-  if (record.length < 4 || record.readUInt32LE(0) !== checksum(record, main | 0, 4)) return undefined;
+export function decodeChanges(record: Buffer): { main: number; changes: ChangeHeader[] } | undefined {
+  if (record.length < changesHeaderBytes || record.readUInt32LE(0) !== checksum(record, 0, 4)) return undefined;
+  const main = record.readDoubleLE(4);
   const changes: ChangeHeader[] = [];
-  for (let at = 4; at < record.length;) {
+  for (let at = changesHeaderBytes; at < record.length;) {
     const version = record.readUInt32LE(at + 12);
     const id = changeId(main, record.readUInt32LE(at));
     const keyStart = at + changeHeaderBytes;
@@ -99,5 +102,5 @@ export function decodeChanges(main: number, record: Buffer): ChangeHeader[] | un
     });
     at = keyEnd;
   }
-  return changes;
+  return { main, changes };
 }

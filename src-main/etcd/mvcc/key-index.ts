@@ -66,18 +66,13 @@ export class KeyIndex {
   }
 
   put(key: string, id: ChangeId, lease: number): KeyEntry {
-    let entry = this.#entries.get(key);
-    if (!entry) {
-      entry = { key, ids: [], createRevision: 0, version: 0, lease: 0 };
-      this.#entries.insert(entry);
-    }
+    const entry = this.#append(key, id);
     if (entry.version === 0) {
       entry.createRevision = mainOf(id);
       this.#live++;
     }
     entry.version++;
     entry.lease = lease;
-    entry.ids.push(id);
     return entry;
   }
 
@@ -107,13 +102,8 @@ export class KeyIndex {
 
   /** Puts back a change that was read from disk; changes of a key come oldest first. */
   restore(key: string, id: ChangeId, state: Omit<PreviousState, 'id'>): void {
-    let entry = this.#entries.get(key);
-    if (!entry) {
-      entry = { key, ids: [], createRevision: 0, version: 0, lease: 0 };
-      this.#entries.insert(entry);
-    }
+    const entry = this.#append(key, id);
     this.#live += (state.version ? 1 : 0) - (entry.version ? 1 : 0);
-    entry.ids.push(id);
     entry.createRevision = state.createRevision;
     entry.version = state.version;
     entry.lease = state.lease;
@@ -139,6 +129,18 @@ export class KeyIndex {
     }
     if (drop > 0) entry.ids.splice(0, drop);
     if (entry.ids.length === 0) this.#entries.delete(key);
+  }
+
+  #append(key: string, id: ChangeId): KeyEntry {
+    const known = this.#entries.get(key);
+    if (known) {
+      known.ids.push(id);
+      return known;
+    }
+    // Most keys change once: a list made with its one item takes an eighth of one that grew from empty.
+    const entry: KeyEntry = { key, ids: [id], createRevision: 0, version: 0, lease: 0 };
+    this.#entries.insert(entry);
+    return entry;
   }
 }
 

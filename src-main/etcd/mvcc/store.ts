@@ -31,18 +31,24 @@ const emptyValue = new Uint8Array(0);
  * readers and watchers are shown the durable one, so nobody sees what a crash could take back.
  */
 export class MvccStore {
-  readonly index = new KeyIndex();
+  readonly index: KeyIndex;
   readonly values: ValueStore;
   readonly #backend: Backend;
   readonly #leases: LeaseKeys;
-  #durable = 1;
-  #tentative = 1;
-  #compacted = 0;
+  #durable: number;
+  #tentative: number;
+  #compacted: number;
 
-  constructor(backend: Backend, leases: LeaseKeys, cacheBytes: number) {
+  /** `index` holds what is on disk, up to the revision `last`. */
+  constructor(backend: Backend, leases: LeaseKeys, cacheBytes: number, index: KeyIndex, last: number) {
     this.#backend = backend;
     this.#leases = leases;
     this.values = new ValueStore(backend, cacheBytes);
+    this.index = index;
+    this.#compacted = Number(backend.tables.meta.get('compacted') ?? 0);
+    this.#durable = Math.max(1, last, this.#compacted);
+    this.#tentative = this.#durable;
+    for (const { key, lease } of index.range('', undefined)) if (lease !== 0) leases.move(key, 0, lease);
   }
 
   get durableRevision(): number {
@@ -57,25 +63,6 @@ export class MvccStore {
   }
   set compactedRevision(value: number) {
     this.#compacted = value;
-  }
-
-  /** Rebuilds the index from disk. Throws EtcdError CORRUPT. */
-  async load(): Promise<void> {
-    this.#compacted = Number(this.#backend.tables.meta.get('compacted') ?? 0);
-    let last = Math.max(1, this.#compacted);
-    const pacer = new Pacer();
-    let seen = 0;
-    for (const { main, changes } of this.#backend.readChanges(0)) {
-      for (const change of changes) {
-        const before = this.index.get(change.key)?.lease ?? 0;
-        this.index.restore(change.key, change.id, change);
-        if (before !== change.lease) this.#leases.move(change.key, before, change.lease);
-      }
-      last = Math.max(last, main);
-      if (++seen % 256 === 0) await pacer.pace();
-    }
-    this.#durable = last;
-    this.#tentative = last;
   }
 
   /** Carries out a put in memory, as change number `sub` of revision `main`. */

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { Pacer } from '#base/pacer';
 import { EtcdError } from '../client.ts';
 
 /** Sizes of liblmdb's structures, data format 2 on 64 bit (the fork in npm `lmdb` 3.5: `mdb.c`, MDB_page_header, MDB_meta). */
@@ -13,20 +14,35 @@ const overflowFlag = 0x04;
 const metaFlag = 0x08;
 const bigDataNode = 0x01;
 const subDatabaseNode = 0x02;
+const minPageBytes = 512;
 const windowBytes = 65_536;
+/** MDB_ovpage. */
+const overflowReferenceBytes = 24;
 const noRoot = 0xffff_ffff_ffff_ffffn;
 
+/** What {@link readDataFile} looks for. */
+export interface DataFileRequest {
+  /** Tables that may be there; a file with others belongs to another program. */
+  readonly known: readonly string[];
+  /** The table whose records are handed to `visit`, in the order of their keys. The bytes are valid during the call only. */
+  readonly table: string;
+  readonly visit: (record: Buffer) => void;
+}
+
 /**
- * Looks through a closed data file before LMDB maps it into memory: LMDB trusts page numbers and lengths it finds, so a
- * truncated or overwritten file would end the process (SIGBUS) or be written into. Follows every tree of the newest
- * committed state and checks what LMDB relies on; the contents of records have checksums of their own.
+ * Reads a closed data file from end to end before LMDB maps it into memory, for two reasons. LMDB trusts the page numbers
+ * and lengths it finds, so a truncated or overwritten file would end the process (SIGBUS) or be written into: this follows
+ * every tree of the newest committed state and checks what LMDB relies on (records have checksums of their own). And a
+ * table read here leaves no trace in memory, while reading it through the map would make most of the file resident.
  *
- * Throws EtcdError CORRUPT, in one line with the file's name, when the file is damaged or has other tables than `known`.
+ * Throws EtcdError CORRUPT, in one line with the file's name, when the file is damaged or not ours.
  */
-export function checkDataFile(file: string, known: readonly string[]): void {
+export async function readDataFile(file: string, request: DataFileRequest): Promise<void> {
   const descriptor = openSync(file, 'r');
   try {
-    new PageCheck(descriptor, known).run();
+    const pacer = new Pacer();
+    let pages = 0;
+    for (const _page of new DataFileReader(descriptor, request).run()) if (++pages % 32 === 0) await pacer.pace();
   } catch (error) {
     if (!(error instanceof Damage)) throw error;
     throw new EtcdError('CORRUPT', `${file} ${error.message}; it was left unchanged`, { cause: error });
@@ -35,7 +51,11 @@ export function checkDataFile(file: string, known: readonly string[]): void {
   }
 }
 
-class Damage extends Error {}
+/** What is wrong with the file, to be put after its name. A record's visitor may throw it too. */
+export class Damage extends Error {}
+
+/** Whose pages are looked at: the tree of tables, the table that is visited, or any other. */
+type Tree = 'main' | 'visited' | 'other';
 
 /** A value of `size` bytes on `pages` pages of its own, from page `number`. */
 interface Overflow {
@@ -44,35 +64,38 @@ interface Overflow {
   readonly size: number;
 }
 
-class PageCheck {
+class DataFileReader {
   readonly #descriptor: number;
-  readonly #known: readonly string[];
+  readonly #request: DataFileRequest;
   readonly #fileBytes: number;
-  readonly #visited = new Set<number>();
+  /** One bit a page. */
+  readonly #visited: Uint8Array;
   #pageBytes = 4096;
   /** The part of the file read last: pages that follow each other need not be fetched one by one. */
   readonly #window = Buffer.allocUnsafeSlow(windowBytes);
   #windowStart = 0;
   #windowEnd = 0;
 
-  constructor(descriptor: number, known: readonly string[]) {
+  constructor(descriptor: number, request: DataFileRequest) {
     this.#descriptor = descriptor;
-    this.#known = known;
+    this.#request = request;
     this.#fileBytes = fstatSync(descriptor).size;
+    this.#visited = new Uint8Array(Math.ceil(this.#fileBytes / minPageBytes / 8));
   }
 
-  run(): void {
+  /** Yields after each page. */
+  *run(): Generator<void, void> {
     const first = Buffer.from(this.#meta(0));
     this.#pageBytes = first.readUInt32LE(pageHeaderBytes + 24);
-    if (this.#pageBytes < 512 || this.#pageBytes > 65536 || (this.#pageBytes & (this.#pageBytes - 1)) !== 0) {
+    if (this.#pageBytes < minPageBytes || this.#pageBytes > 65536 || (this.#pageBytes & (this.#pageBytes - 1)) !== 0) {
       throw new Damage('is damaged (page size)');
     }
     const second = Buffer.from(this.#meta(this.#pageBytes));
     const newest = transactionOf(second) > transactionOf(first) ? second : first;
     const free = newest.subarray(pageHeaderBytes + 24, pageHeaderBytes + 24 + databaseBytes);
     const main = newest.subarray(pageHeaderBytes + 24 + databaseBytes, pageHeaderBytes + 24 + 2 * databaseBytes);
-    this.#tree(free, false);
-    this.#tree(main, true);
+    yield* this.#tree(free, 'other');
+    yield* this.#tree(main, 'main');
   }
 
   #meta(offset: number): Buffer {
@@ -85,20 +108,18 @@ class PageCheck {
     return page;
   }
 
-  /** `database` is an MDB_db record. In the main tree, nodes are tables. */
-  #tree(database: Buffer, isMain: boolean): void {
+  /** `database` is an MDB_db record. */
+  *#tree(database: Buffer, tree: Tree): Generator<void, void> {
     const root = database.readBigUInt64LE(40);
-    if (root === noRoot) return;
-    this.#page(Number(root), database.readUInt16LE(6), isMain);
+    if (root !== noRoot) yield* this.#page(Number(root), database.readUInt16LE(6), tree);
   }
 
   /** `height` is how many levels there are from this page down: 1 for a leaf. */
-  #page(number: number, height: number, isMain: boolean): void {
-    if (this.#visited.has(number)) throw new Damage(`is damaged (page ${number} is used twice)`);
-    this.#visited.add(number);
+  *#page(number: number, height: number, tree: Tree): Generator<void, void> {
+    this.#markVisited(number);
     const read = this.#read(number * this.#pageBytes, this.#pageBytes);
-    // Kept while pages below it are read; the many leaves of the tables are not.
-    const page = height > 1 || isMain ? Buffer.from(read) : read;
+    // Kept while other pages are read.
+    const page = height > 1 || tree !== 'other' ? Buffer.from(read) : read;
     const flags = page.readUInt16LE(18);
     const expected = height > 1 ? branchFlag : leafFlag;
     if (page.readBigUInt64LE(0) !== BigInt(number) || (flags & (branchFlag | leafFlag | overflowFlag)) !== expected) {
@@ -112,39 +133,66 @@ class PageCheck {
     for (let at = pageHeaderBytes; at < lower; at += 2) {
       const node = page.readUInt16LE(at) + pageHeaderBytes;
       if (node < upper || node + nodeHeaderBytes > this.#pageBytes) throw new Damage(`is damaged (page ${number})`);
-      if (height > 1) this.#page(page.readUIntLE(node, 6), height - 1, isMain);
-      else this.#leafNode(page, number, node, isMain, overflows);
+      if (height > 1) yield* this.#page(page.readUIntLE(node, 6), height - 1, tree);
+      else if (tree === 'main') yield* this.#table(page, node);
+      else this.#record(page, number, node, tree, overflows);
     }
     for (const overflow of overflows) this.#overflow(overflow);
+    yield;
   }
 
-  #leafNode(page: Buffer, number: number, node: number, isMain: boolean, overflows: Overflow[]): void {
-    const size = page.readUInt32LE(node);
-    const flags = page.readUInt16LE(node + 4);
+  /** A node of the main tree. */
+  *#table(page: Buffer, node: number): Generator<void, void> {
     const keyStart = node + nodeHeaderBytes;
     const valueStart = keyStart + page.readUInt16LE(node + 6);
-    const stored = (flags & bigDataNode) !== 0 ? 24 : size;
-    if (valueStart + stored > this.#pageBytes) throw new Damage(`is damaged (page ${number})`);
-    if ((flags & bigDataNode) !== 0) {
-      const pages = Number(page.readBigUInt64LE(valueStart + 16));
-      overflows.push({ number: Number(page.readBigUInt64LE(valueStart)), pages, size });
-    }
-    if (!isMain) return;
     const name = page.toString('latin1', keyStart, valueStart).replace(/\0$/, '');
-    if ((flags & subDatabaseNode) === 0 || size !== databaseBytes || !this.#known.includes(name)) {
+    const isTable = (page.readUInt16LE(node + 4) & subDatabaseNode) !== 0 && page.readUInt32LE(node) === databaseBytes;
+    if (!isTable || !this.#request.known.includes(name) || valueStart + databaseBytes > this.#pageBytes) {
       throw new Damage('is an LMDB file of another program');
     }
-    this.#tree(page.subarray(valueStart, valueStart + databaseBytes), false);
+    const database = page.subarray(valueStart, valueStart + databaseBytes);
+    yield* this.#tree(database, name === this.#request.table ? 'visited' : 'other');
+  }
+
+  #record(page: Buffer, number: number, node: number, tree: Tree, overflows: Overflow[]): void {
+    const size = page.readUInt32LE(node);
+    const isBig = (page.readUInt16LE(node + 4) & bigDataNode) !== 0;
+    const valueStart = node + nodeHeaderBytes + page.readUInt16LE(node + 6);
+    if (valueStart + (isBig ? overflowReferenceBytes : size) > this.#pageBytes) {
+      throw new Damage(`is damaged (page ${number})`);
+    }
+    if (!isBig) {
+      if (tree === 'visited') this.#request.visit(page.subarray(valueStart, valueStart + size));
+      return;
+    }
+    const pages = Number(page.readBigUInt64LE(valueStart + 16));
+    const overflow = { number: Number(page.readBigUInt64LE(valueStart)), pages, size };
+    if (tree !== 'visited') {
+      overflows.push(overflow);
+      return;
+    }
+    this.#overflow(overflow);
+    const record = Buffer.allocUnsafe(size);
+    const start = overflow.number * this.#pageBytes + pageHeaderBytes;
+    if (readSync(this.#descriptor, record, 0, size, start) < size) throw new Damage('is truncated');
+    this.#request.visit(record);
   }
 
   #overflow({ number, pages, size }: Overflow): void {
-    if (this.#visited.has(number)) throw new Damage(`is damaged (page ${number} is used twice)`);
-    this.#visited.add(number);
+    this.#markVisited(number);
     const header = this.#read(number * this.#pageBytes, pageHeaderBytes);
     const isRight = header.readBigUInt64LE(0) === BigInt(number) && (header.readUInt16LE(18) & overflowFlag) !== 0;
     const fits = size <= pages * this.#pageBytes - pageHeaderBytes && header.readUInt32LE(20) === pages;
     if (!isRight || !fits) throw new Damage(`is damaged (page ${number})`);
     if ((number + pages) * this.#pageBytes > this.#fileBytes) throw new Damage('is truncated');
+  }
+
+  /** Every page belongs to one place; a loop would never end. */
+  #markVisited(number: number): void {
+    const seen = this.#visited[number >>> 3];
+    if (seen === undefined) throw new Damage('is truncated');
+    if ((seen & (1 << (number & 7))) !== 0) throw new Damage(`is damaged (page ${number} is used twice)`);
+    this.#visited[number >>> 3] = seen | (1 << (number & 7));
   }
 
   /** The bytes at `offset`, until the next read. */
