@@ -1,6 +1,9 @@
 import type { ReplicaSet } from '#api/gen/types';
 import { isDns1123Label, isDns1123Subdomain } from '../machinery/names.ts';
 import * as columns from '../printers/workloads.ts';
+import * as defaults from '../defaults/workloads.ts';
+import { validateControllerRevision, validateControllerRevisionUpdate } from '../validation/other.ts';
+import * as validation from '../validation/workloads.ts';
 import { define, scale, status } from './define.ts';
 import type { ResourceDefinition } from './definition.ts';
 
@@ -18,6 +21,8 @@ export const appsResources: readonly ResourceDefinition[] = [
     ...apps,
     kind: 'ControllerRevision',
     plural: 'controllerrevisions',
+    validate: validateControllerRevision,
+    validateUpdate: validateControllerRevisionUpdate,
     checkName: isDns1123Subdomain,
     columns: columns.controllerRevisionColumns,
   }),
@@ -25,6 +30,10 @@ export const appsResources: readonly ResourceDefinition[] = [
     ...workload,
     kind: 'DaemonSet',
     plural: 'daemonsets',
+    applyDefaults: defaults.defaultDaemonSet,
+    initialStatus: { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 },
+    validate: validation.validateDaemonSet,
+    validateUpdate: validation.validateSelectorUpdate,
     shortNames: ['ds'],
     subresources: [status('apps', 'v1', 'DaemonSet')],
     columns: columns.daemonSetColumns,
@@ -33,6 +42,10 @@ export const appsResources: readonly ResourceDefinition[] = [
     ...workload,
     kind: 'Deployment',
     plural: 'deployments',
+    annotationsRaiseGeneration: true,
+    applyDefaults: defaults.defaultDeployment,
+    validate: validation.validateDeployment,
+    validateUpdate: validation.validateSelectorUpdate,
     shortNames: ['deploy'],
     subresources: [scale, status('apps', 'v1', 'Deployment')],
     columns: columns.deploymentColumns,
@@ -41,6 +54,10 @@ export const appsResources: readonly ResourceDefinition[] = [
     ...workload,
     kind: 'ReplicaSet',
     plural: 'replicasets',
+    applyDefaults: defaults.defaultReplicaSet,
+    initialStatus: { replicas: 0 },
+    validate: validation.validateReplicaSet,
+    validateUpdate: validation.validateSelectorUpdate,
     shortNames: ['rs'],
     subresources: [scale, status('apps', 'v1', 'ReplicaSet')],
     fields: { 'status.replicas': (set) => String(set.status?.replicas ?? 0) },
@@ -50,6 +67,10 @@ export const appsResources: readonly ResourceDefinition[] = [
     ...workload,
     kind: 'StatefulSet',
     plural: 'statefulsets',
+    applyDefaults: defaults.defaultStatefulSet,
+    initialStatus: { replicas: 0, availableReplicas: 0 },
+    validate: validation.validateStatefulSet,
+    validateUpdate: validation.validateStatefulSetUpdate,
     shortNames: ['sts'],
     checkName: isDns1123Label,
     subresources: [scale, status('apps', 'v1', 'StatefulSet')],

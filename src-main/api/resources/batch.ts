@@ -1,6 +1,9 @@
 import type { Job } from '#api/gen/types';
 import { isDns1123Subdomain } from '../machinery/names.ts';
 import * as columns from '../printers/workloads.ts';
+import { defaultCronJob, defaultJob } from '../defaults/workloads.ts';
+import { validateCronJob, validateDisruptionBudget, validateJob, validateJobUpdate } from '../validation/batch.ts';
+import { prepareJob } from './core-hooks.ts';
 import { define, status } from './define.ts';
 import type { ResourceDefinition } from './definition.ts';
 
@@ -17,6 +20,8 @@ export const batchResources: readonly ResourceDefinition[] = [
     ...batch,
     kind: 'CronJob',
     plural: 'cronjobs',
+    applyDefaults: defaultCronJob,
+    validate: validateCronJob,
     shortNames: ['cj'],
     categories: ['all'],
     subresources: [status('batch', 'v1', 'CronJob')],
@@ -26,6 +31,10 @@ export const batchResources: readonly ResourceDefinition[] = [
     ...batch,
     kind: 'Job',
     plural: 'jobs',
+    applyDefaults: defaultJob,
+    prepareForCreate: prepareJob,
+    validate: validateJob,
+    validateUpdate: validateJobUpdate,
     categories: ['all'],
     subresources: [status('batch', 'v1', 'Job')],
     fields: { 'status.successful': (job) => String(job.status?.succeeded ?? 0) },
@@ -36,6 +45,8 @@ export const batchResources: readonly ResourceDefinition[] = [
     version: 'v1',
     kind: 'PodDisruptionBudget',
     plural: 'poddisruptionbudgets',
+    initialStatus: { currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0 },
+    validate: validateDisruptionBudget,
     shortNames: ['pdb'],
     hasStatus: true,
     generationOf: ['spec'],

@@ -1,5 +1,9 @@
 import { isDns1123Subdomain } from '../machinery/names.ts';
 import { endpointSliceColumns, leaseColumns, priorityClassColumns } from '../printers/cluster.ts';
+import { defaultPriorityClass } from '../defaults/other.ts';
+import { defaultEndpointSlice } from '../defaults/service.ts';
+import { validateLease, validatePriorityClass, validatePriorityClassUpdate } from '../validation/other.ts';
+import { validateEndpointSlice, validateEndpointSliceUpdate } from '../validation/service.ts';
 import { define } from './define.ts';
 import type { ResourceDefinition } from './definition.ts';
 
@@ -10,6 +14,9 @@ export const clusterResources: readonly ResourceDefinition[] = [
     version: 'v1',
     kind: 'PriorityClass',
     plural: 'priorityclasses',
+    applyDefaults: defaultPriorityClass,
+    validate: validatePriorityClass,
+    validateUpdate: validatePriorityClassUpdate,
     shortNames: ['pc'],
     namespaced: false,
     generationOf: ['value', 'globalDefault', 'description', 'preemptionPolicy'],
@@ -21,6 +28,7 @@ export const clusterResources: readonly ResourceDefinition[] = [
     version: 'v1',
     kind: 'Lease',
     plural: 'leases',
+    validate: validateLease,
     allowCreateOnUpdate: true,
     requiresResourceVersion: true,
     checkName: isDns1123Subdomain,
@@ -31,6 +39,9 @@ export const clusterResources: readonly ResourceDefinition[] = [
     version: 'v1',
     kind: 'EndpointSlice',
     plural: 'endpointslices',
+    applyDefaults: defaultEndpointSlice,
+    validate: validateEndpointSlice,
+    validateUpdate: validateEndpointSliceUpdate,
     generationOf: ['endpoints', 'ports'],
     checkName: isDns1123Subdomain,
     columns: endpointSliceColumns,

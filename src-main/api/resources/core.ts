@@ -5,6 +5,15 @@ import { createdAt } from '../printers/cluster.ts';
 import { nameColumn } from '../printers/common.ts';
 import { podColumns } from '../printers/pod.ts';
 import { podTemplateColumns, replicationControllerColumns } from '../printers/workloads.ts';
+import { defaultClaim, defaultNamespace, defaultVolume } from '../defaults/other.ts';
+import { defaultPod } from '../defaults/pod.ts';
+import { defaultEndpoints, defaultSecret, defaultService } from '../defaults/service.ts';
+import { defaultPodTemplate, defaultReplicationController } from '../defaults/workloads.ts';
+import * as other from '../validation/other.ts';
+import { validatePod, validatePodUpdate } from '../validation/pod.ts';
+import { validateEndpoints, validateService, validateServiceUpdate } from '../validation/service.ts';
+import { validateReplicationController } from '../validation/workloads.ts';
+import * as hooks from './core-hooks.ts';
 import { define, scale, status } from './define.ts';
 import type { ResourceDefinition, Subresource } from './definition.ts';
 
@@ -31,6 +40,12 @@ const pods = define<Pod>({
   ...v1,
   kind: 'Pod',
   plural: 'pods',
+  applyDefaults: defaultPod,
+  prepareForCreate: hooks.preparePod,
+  prepareForStatusUpdate: hooks.preparePodStatus,
+  validate: validatePod,
+  skipValidateOnUpdate: true,
+  validateUpdate: validatePodUpdate,
   shortNames: ['po'],
   categories: ['all'],
   checkName: isDns1123Subdomain,
@@ -54,6 +69,11 @@ const services = define<Service>({
   ...v1,
   kind: 'Service',
   plural: 'services',
+  applyDefaults: defaultService,
+  initialStatus: { loadBalancer: {} },
+  prepareForUpdate: hooks.prepareServiceUpdate,
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
   shortNames: ['svc'],
   categories: ['all'],
   storage: 'services/specs',
@@ -68,6 +88,8 @@ const nodes = define<Node>({
   ...v1,
   kind: 'Node',
   plural: 'nodes',
+  keepsStatusOnCreate: true,
+  validate: other.validateNode,
   shortNames: ['no'],
   namespaced: false,
   storage: 'minions',
@@ -82,6 +104,10 @@ const namespaces = define<Namespace>({
   ...v1,
   kind: 'Namespace',
   plural: 'namespaces',
+  applyDefaults: defaultNamespace,
+  initialStatus: { phase: 'Active' },
+  prepareForCreate: hooks.prepareNamespace,
+  prepareForUpdate: hooks.prepareNamespaceUpdate,
   shortNames: ['ns'],
   namespaced: false,
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
@@ -96,6 +122,7 @@ const events = define<CoreV1Event>({
   ...v1,
   kind: 'Event',
   plural: 'events',
+  validate: other.validateEvent,
   shortNames: ['ev'],
   allowCreateOnUpdate: true,
   checkName: isDns1123Subdomain,
@@ -120,6 +147,8 @@ const plainKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'ConfigMap',
     plural: 'configmaps',
+    validate: other.validateConfigMap,
+    validateUpdate: other.validateConfigMapUpdate,
     shortNames: ['cm'],
     checkName: isDns1123Subdomain,
     columns: columns.configMapColumns,
@@ -128,6 +157,9 @@ const plainKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'Secret',
     plural: 'secrets',
+    applyDefaults: defaultSecret,
+    validate: other.validateSecret,
+    validateUpdate: other.validateSecretUpdate,
     checkName: isDns1123Subdomain,
     fields: { type: (secret) => secret.type },
     columns: columns.secretColumns,
@@ -147,6 +179,8 @@ const plainKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'Endpoints',
     plural: 'endpoints',
+    applyDefaults: defaultEndpoints,
+    validate: validateEndpoints,
     shortNames: ['ep'],
     storage: 'services/endpoints',
     allowCreateOnUpdate: true,
@@ -157,6 +191,7 @@ const plainKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'PodTemplate',
     plural: 'podtemplates',
+    applyDefaults: defaultPodTemplate,
     generationOf: ['template'],
     checkName: isDns1123Subdomain,
     columns: podTemplateColumns,
@@ -167,6 +202,9 @@ const replicationControllers = define<ReplicationController>({
   ...v1,
   kind: 'ReplicationController',
   plural: 'replicationcontrollers',
+  applyDefaults: defaultReplicationController,
+  initialStatus: { replicas: 0 },
+  validate: validateReplicationController,
   shortNames: ['rc'],
   categories: ['all'],
   storage: 'controllers',
@@ -202,6 +240,8 @@ const quotaKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'PersistentVolume',
     plural: 'persistentvolumes',
+    applyDefaults: defaultVolume,
+    initialStatus: { phase: 'Pending' },
     shortNames: ['pv'],
     namespaced: false,
     hasStatus: true,
@@ -213,6 +253,10 @@ const quotaKinds: readonly ResourceDefinition[] = [
     ...v1,
     kind: 'PersistentVolumeClaim',
     plural: 'persistentvolumeclaims',
+    applyDefaults: defaultClaim,
+    initialStatus: { phase: 'Pending' },
+    validate: other.validateClaim,
+    validateUpdate: other.validateClaimUpdate,
     shortNames: ['pvc'],
     hasStatus: true,
     checkName: isDns1123Subdomain,

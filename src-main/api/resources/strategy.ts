@@ -15,8 +15,14 @@ export interface StrategyParts<T extends KubeObject> {
   readonly checkName: NameCheck;
   /** Whether there is a status, which only the status subresource writes. */
   readonly hasStatus?: boolean;
+  /** The status of a new object; default `{}`. */
+  readonly initialStatus?: object;
+  /** Set where the creator brings the status along (a kubelet that registers its Node). */
+  readonly keepsStatusOnCreate?: true;
   /** Fields whose change raises `metadata.generation`; none: the kind has no generation. */
   readonly generationOf?: readonly string[];
+  /** Whether changed annotations raise the generation too (Deployments). */
+  readonly annotationsRaiseGeneration?: true;
   readonly applyDefaults?: (object: T) => T;
   readonly prepareForCreate?: (object: T) => T;
   readonly prepareForUpdate?: (object: T, old: T) => T;
@@ -67,8 +73,8 @@ function same<T>(object: T): T {
 }
 
 function withoutStatus<T extends KubeObject>(object: T, parts: StrategyParts<T>): T {
-  if (!parts.hasStatus) return object;
-  return omit(object as Loose, 'status') as T;
+  if (!parts.hasStatus || parts.keepsStatusOnCreate) return object;
+  return { ...object, status: parts.initialStatus ?? {} };
 }
 
 function firstGeneration<T extends KubeObject>(object: T, parts: StrategyParts<T>): T {
@@ -102,7 +108,9 @@ function keepSpec<T extends KubeObject>(object: T, old: T): T {
 
 function nextGeneration<T extends KubeObject>(object: T, old: T, parts: StrategyParts<T>): T {
   const [next, before] = [object as unknown as Record<string, unknown>, old as unknown as Record<string, unknown>];
-  const changed = (parts.generationOf ?? []).some((field) => !jsonEqual(next[field], before[field]));
+  const annotated =
+    parts.annotationsRaiseGeneration && !jsonEqual(object.metadata.annotations, old.metadata.annotations);
+  const changed = annotated || (parts.generationOf ?? []).some((field) => !jsonEqual(next[field], before[field]));
   const generation = changed ? (old.metadata.generation ?? 0) + 1 : old.metadata.generation;
   if (object.metadata.generation === generation) return object;
   if (generation === undefined) return { ...object, metadata: omit(object.metadata, 'generation') };
