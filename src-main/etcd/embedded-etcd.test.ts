@@ -1,11 +1,12 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SteppedClock } from '#base/clock';
 import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
-import { revision, type Operation, type StoreEvent, type TxnRequest, type WatchResponse } from './client.ts';
+import { EtcdError, revision, type Operation, type StoreEvent, type TxnRequest, type WatchResponse } from './client.ts';
+import { Backend } from './backend/backend.ts';
 import { EmbeddedEtcd } from './embedded-etcd.ts';
 
 const context = Context.background();
@@ -95,6 +96,30 @@ describe('durability', () => {
     });
     await Promise.all([write, read]);
     expect(order).toEqual(['write', 'read']);
+  });
+});
+
+describe('a full disk', () => {
+  it('takes writes back as if they had not been asked for, and goes on', async () => {
+    await etcd.leaseGrant(context, 60, 7);
+    await etcd.txn(context, only(put('a', 'old', 7), put('b')));
+    const before = await contents(etcd);
+    const watcher = etcd.watch(context, everything);
+    const commit = vi.spyOn(Backend.prototype, 'commit').mockRejectedValueOnce(new EtcdError('NO_SPACE', 'full'));
+    const failing = [
+      etcd.txn(context, only(put('a', 'new'), { type: 'delete', key: 'b' })),
+      etcd.txn(context, only(put('c'), { type: 'delete', key: 'a' })),
+      etcd.leaseRevoke(context, 7),
+      etcd.leaseGrant(context, 60, 8),
+    ];
+    for (const call of failing) await expect(call).rejects.toMatchObject({ code: 'NO_SPACE' });
+    commit.mockRestore();
+    expect(await contents(etcd)).toEqual(before);
+    expect(await etcd.leases(context)).toEqual([7]);
+    expect((await etcd.leaseTimeToLive(context, 7)).keys).toEqual(['a']);
+    expect((await etcd.status(context)).keys).toBe(2);
+    expect((await etcd.txn(context, only(put('d')))).revision).toBe(3);
+    expect((await collect(watcher.responses, 3)).map(({ kv }) => kv.key)).toEqual(['d']);
   });
 });
 

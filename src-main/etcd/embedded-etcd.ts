@@ -125,7 +125,7 @@ export class EmbeddedEtcd implements EtcdClient {
     const status = this.#lessor.add(granted, ttl);
     const work: StoreWork = {
       commit: undefined,
-      write: ({ leases }) => void leases.put(granted, String(ttl)),
+      write: (batch) => batch.put('leases', granted, String(ttl)),
       undo: () => this.#lessor.remove(granted),
     };
     await untilEnd(context, this.#commits.add(work));
@@ -223,7 +223,7 @@ export class EmbeddedEtcd implements EtcdClient {
   #storeWork(commit: Commit): StoreWork {
     return {
       commit,
-      write: (tables) => this.#store.write(tables, commit),
+      write: (batch) => this.#store.write(batch, commit),
       undo: () => this.#store.undoCommit(commit),
     };
   }
@@ -246,9 +246,9 @@ export class EmbeddedEtcd implements EtcdClient {
     this.#lessor.remove(id);
     await this.#commits.add({
       commit,
-      write: (tables) => {
-        if (commit) this.#store.write(tables, commit);
-        void tables.leases.remove(id);
+      write: (batch) => {
+        if (commit) this.#store.write(batch, commit);
+        batch.remove('leases', id);
       },
       undo: () => {
         this.#lessor.restore(lease);

@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
 import { messageOf } from '#base/errors';
 import { EtcdError } from '../client.ts';
 import type { ByteString } from '../byte-string.ts';
 import { mainOf, type ChangeId } from '../mvcc/key-index.ts';
 import { decodeChanges, decodeValue, valueOf, type ChangeHeader } from './codec.ts';
+import { WriteBatch, type Tables } from './write-batch.ts';
 import { Damage, readDataFile } from './data-file-reader.ts';
 
 const formatKey = 'format';
@@ -13,19 +14,17 @@ const format = 'drydock-etcd/1';
 /** Every table of the data file. A file with others is not ours. */
 const tableNames = ['meta', 'values', 'changes', 'records', 'leases'] as const;
 
-/** The tables of the data file. Outside of {@link Backend.commit} they are for reading only. */
-export interface Tables {
-  /** `format`, and `compacted`: the revision a compaction was asked for. */
-  readonly meta: Database<string, string>;
-  /** By change id: see codec.ts. */
-  readonly values: Database<Buffer, number>;
-  /** By main revision: see codec.ts. */
-  readonly changes: Database<Buffer, number>;
-  /** By main revision: text kept beside it. */
-  readonly records: Database<string, number>;
-  /** By lease id: its granted time to live in seconds. */
-  readonly leases: Database<string, number>;
-}
+/**
+ * `overlappingSync` off: a commit is reported after its sync. `eventTurnBatching` off: every transaction is an explicit
+ * batch, and lmdb makes no hidden promise that would reject unheard when the disk is full.
+ */
+const environment = {
+  noSubdir: false,
+  overlappingSync: false,
+  eventTurnBatching: false,
+  maxDbs: 8,
+  encoding: 'binary',
+} as const;
 
 /** The changes of one revision. */
 export interface RevisionRow {
@@ -67,7 +66,7 @@ export class Backend {
     inUse.add(path);
     try {
       if (!isNew) await readDataFile(file, { known: tableNames, table: 'changes', visit: visitor(onRevision) });
-      const root = open({ path, noSubdir: false, overlappingSync: false, maxDbs: 8, encoding: 'binary' });
+      const root = open({ path, ...environment });
       const tables: Tables = {
         meta: root.openDB('meta', { encoding: 'string' }),
         values: root.openDB('values', { encoding: 'binary' }),
@@ -107,12 +106,12 @@ export class Backend {
   }
 
   /**
-   * Runs `write`, which puts to and removes from the tables, as one LMDB transaction. Resolves when it is on disk; throws
-   * EtcdError NO_SPACE or UNAVAILABLE, and then nothing of it is.
+   * Runs `write` and makes what it put into the batch one LMDB transaction. Resolves when it is on disk; throws EtcdError
+   * NO_SPACE or UNAVAILABLE, and then nothing of it is.
    */
-  async commit(write: (tables: Tables) => void): Promise<void> {
+  async commit(write: (batch: WriteBatch) => void): Promise<void> {
     try {
-      await this.#root.batch(() => write(this.tables));
+      await this.#root.batch(() => write(new WriteBatch(this.tables)));
     } catch (error) {
       // lmdb reports a failed commit in two steps: the promise's error carries a promise of the reason.
       const reason: unknown = isCommitFailure(error) ? await error.commitError.catch((cause: unknown) => cause) : error;
@@ -146,7 +145,7 @@ export class Backend {
     const found = this.tables.meta.get(formatKey);
     if (found === format) return;
     if (found === undefined && isEmpty(this.tables)) {
-      await this.commit(({ meta }) => void meta.put(formatKey, format));
+      await this.commit((batch) => batch.put('meta', formatKey, format));
       return;
     }
     await this.close();
@@ -187,14 +186,22 @@ function isCommitFailure(error: unknown): error is { commitError: Promise<unknow
   return error instanceof Error && 'commitError' in error && error.commitError instanceof Promise;
 }
 
-/** LMDB's own and the system's numbers for a full disk, a file size limit and a full quota. */
+/** System errors of a full disk, a file size limit and a full quota. */
 const noSpaceCodes: readonly unknown[] = [28, 27, 122, 'ENOSPC', 'EFBIG', 'EDQUOT'];
+const inputOutputError = 5;
+/** LMDB reports a write that was cut short as an input/output error: with less room than this it was the full disk. */
+const fullBelowBytes = 4 * 2 ** 20;
 
 function storageError(error: unknown, file: string, otherwise: 'CORRUPT' | 'UNAVAILABLE'): EtcdError {
   if (error instanceof EtcdError) return error;
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (noSpaceCodes.includes(code)) {
+  if (noSpaceCodes.includes(code) || (code === inputOutputError && isDiskFull(file))) {
     return new EtcdError('NO_SPACE', `no space left for ${file}; free some, then write again`, { cause: error });
   }
   return new EtcdError(otherwise, `${file}: ${messageOf(error)}`, { cause: error });
+}
+
+function isDiskFull(file: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  return bavail * bsize < fullBelowBytes;
 }

@@ -1,10 +1,11 @@
 import { EtcdError } from '../client.ts';
-import type { Backend, Tables } from './backend.ts';
+import type { Backend } from './backend.ts';
+import type { WriteBatch } from './write-batch.ts';
 
 /** Something that was done in memory and waits to be on disk. */
 export interface CommitWork {
-  /** Puts it into the tables. */
-  write(tables: Tables): void;
+  /** Puts it into the batch. */
+  write(batch: WriteBatch): void;
   /** Takes it back in memory: it did not get onto the disk. Called newest work first. */
   undo(): void;
 }
@@ -21,14 +22,14 @@ interface Group<Work> {
  * writers thus share a flush, and a lone writer waits for nobody.
  */
 export class GroupCommit<Work extends CommitWork> {
-  readonly #backend: Backend;
+  readonly #backend: Pick<Backend, 'commit'>;
   readonly #onDurable: (works: readonly Work[]) => void;
   #collecting: Group<Work> | undefined;
   #flushing: Group<Work> | undefined;
   #stopped = false;
 
   /** `onDurable` is told of each flushed group, in order, before the promises of its works resolve. */
-  constructor(backend: Backend, onDurable: (works: readonly Work[]) => void) {
+  constructor(backend: Pick<Backend, 'commit'>, onDurable: (works: readonly Work[]) => void) {
     this.#backend = backend;
     this.#onDurable = onDurable;
   }
@@ -66,8 +67,8 @@ export class GroupCommit<Work extends CommitWork> {
     if (!group || this.#stopped) return;
     this.#collecting = undefined;
     this.#flushing = group;
-    const write = (tables: Tables): void => {
-      for (const work of group.works) work.write(tables);
+    const write = (batch: WriteBatch): void => {
+      for (const work of group.works) work.write(batch);
     };
     void this.#backend.commit(write).then(
       () => this.#flushed(group),

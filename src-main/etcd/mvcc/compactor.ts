@@ -47,7 +47,7 @@ export class Compactor {
   async #moveLine(at: number): Promise<void> {
     if (at <= this.#store.compactedRevision) throw compactedError();
     this.#store.checkReadable(at, this.#store.durableRevision);
-    await this.#backend.commit(({ meta }) => void meta.put('compacted', String(at)));
+    await this.#backend.commit((batch) => batch.put('meta', 'compacted', String(at)));
     // A later compaction may have overtaken this one during the flush.
     this.#store.compactedRevision = Math.max(at, this.#store.compactedRevision);
     this.startCleanUp();
@@ -123,10 +123,11 @@ export class Compactor {
     work: readonly { main: number; kept: readonly ChangeHeader[]; dropped: readonly ChangeHeader[] }[],
     line: number,
   ): Promise<void> {
-    await this.#backend.commit(({ values, changes }) => {
+    await this.#backend.commit((batch) => {
       for (const { main, kept, dropped } of work) {
-        for (const { id } of dropped) if (id > 0) void values.remove(id);
-        void (kept.length > 0 ? changes.put(main, encodeChanges(main, kept)) : changes.remove(main));
+        for (const { id } of dropped) if (id > 0) batch.remove('values', id);
+        if (kept.length > 0) batch.put('changes', main, encodeChanges(main, kept));
+        else batch.remove('changes', main);
       }
     });
     for (const { dropped } of work) {
@@ -141,8 +142,8 @@ export class Compactor {
     while (!this.#stopped) {
       const chunk = [...this.#backend.tables.records.getKeys({ start: 0, end: line, limit: cleanupChunk })];
       if (chunk.length === 0) return;
-      await this.#backend.commit(({ records }) => {
-        for (const main of chunk) void records.remove(main);
+      await this.#backend.commit((batch) => {
+        for (const main of chunk) batch.remove('records', main);
       });
     }
   }

@@ -1,6 +1,7 @@
 import { EtcdError, revision, type KeyValue, type RangeRequest, type RangeResponse } from '../client.ts';
 import { fromByteString, type ByteString } from '../byte-string.ts';
-import type { Backend, Tables } from '../backend/backend.ts';
+import type { Backend } from '../backend/backend.ts';
+import type { WriteBatch } from '../backend/write-batch.ts';
 import { encodeChanges, encodeValue, valueOf } from '../backend/codec.ts';
 import { Pacer } from '#base/pacer';
 import type { Change, Commit } from './change.ts';
@@ -108,11 +109,11 @@ export class MvccStore {
     this.#tentative = main;
   }
 
-  write(tables: Tables, commit: Commit): void {
-    for (const { header, record } of commit.changes) if (record) void tables.values.put(header.id, record);
+  write(batch: WriteBatch, commit: Commit): void {
+    for (const { header, record } of commit.changes) if (record) batch.put('values', header.id, record);
     const headers = commit.changes.map((change) => change.header);
-    void tables.changes.put(commit.revision, encodeChanges(commit.revision, headers));
-    if (commit.record !== undefined) void tables.records.put(commit.revision, commit.record);
+    batch.put('changes', commit.revision, encodeChanges(commit.revision, headers));
+    if (commit.record !== undefined) batch.put('records', commit.revision, commit.record);
   }
 
   undoCommit(commit: Commit): void {
