@@ -1,5 +1,4 @@
 import type {
-  ComponentStatus,
   ConfigMap,
   CoreV1Event,
   Endpoints,
@@ -207,18 +206,4 @@ export const persistentVolumeClaimColumns: readonly Column<PersistentVolumeClaim
   text('VolumeAttributesClass', 'Its attributes class.', ({ spec }) => spec?.volumeAttributesClassName ?? '<unset>'),
   ageColumn,
   wide(text('VolumeMode', 'Filesystem or block.', ({ spec }) => spec?.volumeMode ?? '<unset>')),
-];
-
-export const componentStatusColumns: readonly Column<ComponentStatus>[] = [
-  nameColumn,
-  text('Status', 'Whether the component is healthy.', ({ conditions }) => {
-    const healthy = findCondition(conditions, 'Healthy')?.status;
-    return healthy === 'True' ? 'Healthy' : healthy === 'False' ? 'Unhealthy' : 'Unknown';
-  }),
-  text('Message', 'What the check said.', ({ conditions }) => findCondition(conditions, 'Healthy')?.message ?? ''),
-  text(
-    'Error',
-    'Why the check failed.',
-    ({ conditions }) => conditions?.find((one) => one.type === 'Healthy')?.error ?? '',
-  ),
 ];
