@@ -113,7 +113,9 @@ export interface Container {
   readonly annotations: Labels;
 }
 
-export interface ContainerStatus extends Container {
+export interface ContainerStatus extends Omit<Container, 'image'> {
+  /** The image's first tag in full, as containerd resolves it: `docker.io/library/nginx:1.27`. */
+  readonly image: string;
   readonly startedAtMs?: number;
   readonly finishedAtMs?: number;
   readonly exitCode?: number;
@@ -180,6 +182,11 @@ export interface RuntimeStatus {
   readonly networkMessage?: string;
 }
 
+export interface RuntimeConfig {
+  /** The range this node's pods get their addresses from. */
+  readonly podCidr: string;
+}
+
 /**
  * Sandboxes and containers of one node. Every call throws {@link CriError}, or CancelledError when `context` ends first.
  * Calls may run concurrently; calls about one container take effect in the order they were made.
@@ -187,6 +194,8 @@ export interface RuntimeStatus {
 export interface RuntimeService {
   version(context: Context): Promise<RuntimeVersion>;
   status(context: Context): Promise<RuntimeStatus>;
+
+  updateRuntimeConfig(context: Context, config: RuntimeConfig): Promise<void>;
 
   /** Creates and starts a sandbox with its network; returns its id. */
   runPodSandbox(context: Context, config: PodSandboxConfig): Promise<string>;
@@ -242,8 +251,8 @@ export interface ImageService {
   /** Undefined when the node does not have the image. */
   imageStatus(context: Context, image: string): Promise<Image | undefined>;
   /**
-   * Returns the image's id. Throws InvalidArgument for a malformed reference, NotFound when the registry has no such image
-   * and Unavailable when the registry cannot be reached.
+   * Returns the image's id. Throws InvalidArgument for a malformed reference, NotFound for an unknown tag and Unknown, as
+   * containerd does, for a repository or registry that is not there.
    */
   pullImage(context: Context, image: string): Promise<string>;
   /** Idempotent. */

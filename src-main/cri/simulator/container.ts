@@ -84,7 +84,7 @@ export class SimulatedContainer {
       id: this.id,
       podSandboxId: this.sandboxId,
       metadata: this.config.metadata,
-      image: this.config.image,
+      image: this.image.image.repoTags[0] ?? this.config.image,
       imageRef: this.image.image.repoDigests[0] ?? this.image.image.id,
       state: this.#state,
       createdAtMs: this.createdAtMs,

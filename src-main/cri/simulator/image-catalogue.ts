@@ -120,14 +120,14 @@ function missing(reference: ImageReference, name: string): CriError {
   ];
   if (reference.domain === 'docker.io' || reference.domain === 'ghcr.io') {
     return new CriError(
-      'NotFound',
+      'Unknown',
       `${failed}: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`,
     );
   }
   if (known.includes(reference.domain)) return new CriError('NotFound', `${failed}: ${name}: not found`);
   const host = reference.domain.replace(/:\d+$/, '');
   return new CriError(
-    'Unavailable',
+    'Unknown',
     `${failed}: failed to do request: Head "https://${reference.domain}/v2/${reference.path}/manifests/${reference.tag || reference.digest || ''}": dial tcp: lookup ${host}: no such host`,
   );
 }

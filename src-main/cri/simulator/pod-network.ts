@@ -16,6 +16,7 @@ export interface PodNetwork {
     readonly name: string;
     readonly hostNetwork: boolean;
   }): PodAttachment | Promise<PodAttachment>;
-  /** False while the node has no addresses to give; true when absent. */
-  readonly ready?: boolean;
+  /** The range pod addresses are taken from; undefined while the node has none, and with it no network for pods. */
+  readonly podCidr: string | undefined;
+  setPodCidr(cidr: string): void;
 }

@@ -91,7 +91,7 @@ describe('SimulatedRuntime', () => {
   it('says in containerd words why an image cannot be pulled', async () => {
     const { runtime } = fixture();
     await expect(runtime.pullImage(background, 'no-such-image')).rejects.toMatchObject({
-      code: 'NotFound',
+      code: 'Unknown',
       message: expect.stringContaining('pull access denied, repository does not exist or may require authorization'),
     });
     await expect(runtime.pullImage(background, 'nginx:1.161')).rejects.toMatchObject({

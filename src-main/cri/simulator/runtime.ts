@@ -21,6 +21,7 @@ import {
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
+  type RuntimeConfig,
   type RuntimeService,
   type RuntimeStatus,
   type RuntimeVersion,
@@ -98,7 +99,7 @@ export class SimulatedRuntime implements RuntimeService, ImageService {
   }
 
   async status(): Promise<RuntimeStatus> {
-    const networkReady = this.#options.network.ready !== false;
+    const networkReady = this.#options.network.podCidr !== undefined;
     return networkReady
       ? { runtimeReady: true, networkReady }
       : {
@@ -106,6 +107,10 @@ export class SimulatedRuntime implements RuntimeService, ImageService {
           networkReady,
           networkMessage: 'Network plugin returns error: cni plugin not initialized',
         };
+  }
+
+  async updateRuntimeConfig(_context: Context, config: RuntimeConfig): Promise<void> {
+    if (config.podCidr !== this.#options.network.podCidr) this.#options.network.setPodCidr(config.podCidr);
   }
 
   async runPodSandbox(_context: Context, config: PodSandboxConfig): Promise<string> {

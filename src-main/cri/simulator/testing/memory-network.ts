@@ -69,7 +69,7 @@ class MemoryNamespace implements NetworkNamespace {
 export class MemoryNetwork implements PodNetwork {
   readonly namespaces = new Map<string, MemoryNamespace>();
   readonly host: NetworkNamespace;
-  ready = true;
+  podCidr: string | undefined = '10.244.0.0/24';
   #next = 2;
 
   constructor(hostIp = '192.168.0.10') {
@@ -78,9 +78,13 @@ export class MemoryNetwork implements PodNetwork {
     this.host = host;
   }
 
+  setPodCidr(cidr: string): void {
+    this.podCidr = cidr;
+  }
+
   attach(sandbox: { readonly hostNetwork: boolean }): PodAttachment {
     if (sandbox.hostNetwork) return { namespace: this.host, detach: () => {} };
-    if (!this.ready) throw new Error('no pod CIDR');
+    if (this.podCidr === undefined) throw new Error('no pod CIDR');
     const namespace = new MemoryNamespace(`10.244.0.${this.#next++}`, this);
     this.namespaces.set(namespace.ip, namespace);
     return { namespace, detach: () => void this.namespaces.delete(namespace.ip) };

@@ -1,0 +1,235 @@
+import type { Node, Pod, Service } from '#api/gen/types';
+import type { Component, ComponentState } from '#base/component';
+import { Context } from '#base/context';
+import { CancelledError, messageOf } from '#base/errors';
+import type { Informer, InformerFactory } from '#client/client';
+import { nodes, pods, services } from '#client/resources';
+import { refusePod } from './admission.ts';
+import { KeyedBackOff } from './back-off.ts';
+import { ContainerStarter } from './container-starter.ts';
+import { EnvironmentBuilder } from './environment.ts';
+import { PodEvents } from './events.ts';
+import type { NodeFacts } from './field-values.ts';
+import { ImageManager } from './image-manager.ts';
+import { NodeAgent } from './node-agent.ts';
+import { ObjectCache } from './object-cache.ts';
+import { timings, type KubeletOptions } from './options.ts';
+import { isTerminalPhase, uidOf } from './pod-facts.ts';
+import { PodKiller } from './pod-killer.ts';
+import { PodStarter } from './pod-starter.ts';
+import { PodWorker, type PodWorkerParts } from './pod-worker.ts';
+import { Prober } from './prober.ts';
+import { KubeletServer } from './server.ts';
+import { StatusManager } from './status-manager.ts';
+import { VolumeManager } from './volumes.ts';
+
+/**
+ * The kubelet of one node (cmd/kubelet, release 1.36): registers the node, runs the pods bound to it and reports on both.
+ * Containers outlive it: after a crash the next life takes over what runs.
+ */
+export class Kubelet implements Component {
+  readonly name: string;
+  /** What the API server asks: logs, exec, attach, port-forward. */
+  readonly server: KubeletServer;
+  readonly #options: KubeletOptions;
+  #state: ComponentState = 'stopped';
+  #run: KubeletRun | undefined;
+
+  constructor(options: KubeletOptions) {
+    this.name = `kubelet/${options.nodeName}`;
+    this.#options = options;
+    this.server = new KubeletServer(
+      options,
+      (namespace, name) => this.#run?.findWorker(namespace, name),
+      () => this.#run !== undefined,
+    );
+  }
+
+  get state(): ComponentState {
+    return this.#state;
+  }
+
+  async start(context: Context): Promise<void> {
+    if (this.#run) return;
+    this.#state = 'starting';
+    const run = new KubeletRun(this.#options);
+    this.#run = run;
+    try {
+      await run.start(context);
+    } catch (error) {
+      if (this.#run === run) this.#end('stopped');
+      throw error;
+    }
+    if (this.#run === run) this.#state = 'running';
+  }
+
+  async stop(): Promise<void> {
+    this.#end('stopped');
+  }
+
+  crash(): void {
+    this.#end('crashed');
+  }
+
+  #end(state: ComponentState): void {
+    if (!this.#run) return;
+    this.#run.end();
+    this.#run = undefined;
+    this.#state = state;
+  }
+}
+
+/** One life of a kubelet, from start to stop or crash. */
+class KubeletRun {
+  readonly #options: KubeletOptions;
+  readonly #context: Context;
+  readonly #cancel: () => void;
+  readonly #informers: InformerFactory;
+  readonly #pods: Informer<Pod>;
+  readonly #nodes: Informer<Node>;
+  readonly #agent: NodeAgent;
+  readonly #parts: PodWorkerParts;
+  readonly #workers = new Map<string, PodWorker>();
+  /** Pods that arrived before their predecessor of the same name was gone. */
+  readonly #byName = new Map<string, PodWorker>();
+
+  constructor(options: KubeletOptions) {
+    this.#options = options;
+    ({ context: this.#context, cancel: this.#cancel } = Context.background().withCancel());
+    this.#informers = options.informers();
+    const mine = { fieldSelector: `spec.nodeName=${options.nodeName}` };
+    this.#pods = this.#informers.informer<Pod>(pods, mine);
+    this.#nodes = this.#informers.informer<Node>(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
+    this.#agent = new NodeAgent(options);
+    this.#parts = this.#compose(this.#informers.informer<Service>(services));
+  }
+
+  async start(context: Context): Promise<void> {
+    const registration = context.onEnd(() => {
+      if (!this.#nodes.hasSynced) this.#cancel();
+    });
+    await this.#agent.start(this.#context);
+    this.#nodes.addHandler({
+      onAdd: (node) => this.#agent.observe(this.#context, node),
+      onUpdate: (_before, node) => this.#agent.observe(this.#context, node),
+    });
+    this.#pods.addHandler({
+      onAdd: (pod) => this.#add(pod),
+      onUpdate: (before, pod) => this.#update(before, pod),
+      onDelete: (pod) => this.#workers.get(uidOf(pod))?.remove(),
+    });
+    void this.#listenToRuntime();
+    this.#informers.start(this.#context);
+    await this.#informers.waitForSync(context);
+    registration.dispose();
+    await this.#removeOrphans();
+  }
+
+  end(): void {
+    this.#cancel();
+    this.#informers.stop();
+  }
+
+  findWorker(namespace: string, name: string): PodWorker | undefined {
+    return this.#byName.get(`${namespace}/${name}`);
+  }
+
+  #compose(serviceInformer: Informer<Service>): PodWorkerParts {
+    const options = this.#options;
+    const { client, clock, runtime, files, machine, recorder, random, logger } = options;
+    const facts: NodeFacts = {
+      hostIP: machine.internalIP,
+      cpus: machine.cpus,
+      memoryBytes: machine.memoryBytes,
+      ephemeralStorageBytes: machine.ephemeralStorageBytes ?? 100 * 1024 ** 3,
+    };
+    const events = new PodEvents(recorder);
+    const objects = new ObjectCache(this.#context, client, this.#informers, (kind, namespace, name) =>
+      this.#refreshVolumes(kind, namespace, name),
+    );
+    const volumes = new VolumeManager(files, objects, client, clock, facts);
+    const images = new ImageManager(runtime, events, clock);
+    const killer = new PodKiller(options, events);
+    const prober = new Prober(this.#context, options, events, (uid) => this.#workers.get(uid)?.notify());
+    const environment = new EnvironmentBuilder(objects, serviceInformer.lister, facts);
+    const containers = new ContainerStarter(options, images, environment, volumes, events);
+    const crashes = new KeyedBackOff(clock, timings.backoffInitialMs, timings.backoffMaxMs);
+    return {
+      context: this.#context,
+      options,
+      pods: client.resource<Pod>(pods),
+      starter: new PodStarter({ options, containers, killer, prober, crashes, events }),
+      killer,
+      containers,
+      prober,
+      images,
+      volumes,
+      statuses: new StatusManager(this.#context, client, clock, random, logger.named('status')),
+      events,
+      runtimeName: machine.containerRuntimeVersion.split('://')[0] ?? 'simulator',
+      finished: (uid) => {
+        crashes.forget(`${uid}/`);
+        this.#drop(uid);
+      },
+    };
+  }
+
+  #add(pod: Pod): void {
+    const worker = new PodWorker(this.#parts, pod);
+    const others = [...this.#workers.values()].filter((other) => other.active).map((other) => other.pod);
+    this.#workers.set(worker.uid, worker);
+    this.#byName.set(`${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`, worker);
+    const { node } = this.#agent;
+    // A pod that was admitted by an earlier life of this kubelet stays admitted.
+    const admitted = pod.status?.startTime !== undefined || isTerminalPhase(pod.status?.phase);
+    const refusal = node && !admitted && !pod.metadata.deletionTimestamp ? refusePod(pod, others, node) : undefined;
+    if (refusal) worker.reject(refusal.reason, refusal.message);
+    else worker.notify();
+  }
+
+  #update(before: Pod, pod: Pod): void {
+    if (uidOf(before) !== uidOf(pod)) {
+      this.#workers.get(uidOf(before))?.remove();
+      this.#add(pod);
+      return;
+    }
+    this.#workers.get(uidOf(pod))?.update(pod);
+  }
+
+  #drop(uid: string): void {
+    const worker = this.#workers.get(uid);
+    if (!worker) return;
+    this.#workers.delete(uid);
+    const name = `${worker.pod.metadata.namespace ?? ''}/${worker.pod.metadata.name ?? ''}`;
+    if (this.#byName.get(name) === worker) this.#byName.delete(name);
+  }
+
+  #refreshVolumes(kind: 'ConfigMap' | 'Secret', namespace: string, name: string): void {
+    for (const worker of this.#workers.values()) {
+      const inReach = worker.pod.metadata.namespace === namespace;
+      if (inReach && worker.active && VolumeManager.uses(worker.pod, kind, name)) worker.notify();
+    }
+  }
+
+  /** The pod lifecycle event generator: the runtime says what changed, nothing is polled. */
+  async #listenToRuntime(): Promise<void> {
+    try {
+      for await (const event of this.#options.runtime.getContainerEvents(this.#context)) {
+        this.#workers.get(event.podSandboxMetadata.uid)?.notify();
+      }
+    } catch (error) {
+      if (error instanceof CancelledError || this.#context.ended) return;
+      this.#options.logger.error('no more events from the runtime', { error: messageOf(error) });
+    }
+  }
+
+  /** What runs here of pods the API server no longer has is stopped and removed. */
+  async #removeOrphans(): Promise<void> {
+    const { runtime } = this.#options;
+    for (const sandbox of await runtime.listPodSandboxes(this.#context)) {
+      if (this.#workers.has(sandbox.metadata.uid)) continue;
+      await runtime.stopPodSandbox(this.#context, sandbox.id);
+      await runtime.removePodSandbox(this.#context, sandbox.id);
+    }
+  }
+}

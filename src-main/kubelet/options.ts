@@ -1,0 +1,77 @@
+import type { Taint } from '#api/gen/types';
+import type { Clock } from '#base/clock';
+import type { Logger } from '#base/logger';
+import type { Random } from '#base/random';
+import type { NetworkNamespace } from '#base/streams';
+import type { EventRecorder, InformerFactory, KubeClient } from '#client/client';
+import type { ImageService, RuntimeService } from '#cri/cri';
+
+/** What is true of the machine a kubelet runs on. */
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  /** Most pods the kubelet admits. Default 110. */
+  readonly maxPods?: number;
+  readonly ephemeralStorageBytes?: number;
+  readonly internalIP: string;
+  readonly hostname?: string;
+  readonly osImage: string;
+  readonly kernelVersion: string;
+  /** `simulator://1.0.0`. */
+  readonly containerRuntimeVersion: string;
+  /** GOARCH. Default `amd64`. */
+  readonly architecture?: string;
+  readonly machineID?: string;
+  readonly bootID?: string;
+}
+
+/** The machine's files, as far as the kubelet writes volumes into them. */
+export interface VolumeFiles {
+  makeDirectory(path: string): void;
+  writeFile(path: string, content: Uint8Array, mode: number): void;
+  readFile(path: string): Uint8Array | undefined;
+  exists(path: string): 'file' | 'directory' | undefined;
+  /** Makes a directory hold exactly `files`, for readers all at once. */
+  replaceDirectory(
+    path: string,
+    files: readonly { readonly path: string; readonly content: Uint8Array; readonly mode: number }[],
+  ): void;
+  remove(path: string): void;
+}
+
+export interface KubeletOptions {
+  readonly nodeName: string;
+  readonly client: KubeClient;
+  /** Makes informers for one life of this component. */
+  readonly informers: () => InformerFactory;
+  readonly runtime: RuntimeService & ImageService;
+  readonly files: VolumeFiles;
+  /** The node's own network: probes go out from here. */
+  readonly network: NetworkNamespace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly recorder: EventRecorder;
+  readonly machine: MachineFacts;
+  /** Labels to register with, besides the well-known ones. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  /** Name servers of pods with the DNS policy ClusterFirst. */
+  readonly clusterDNS: readonly string[];
+  /** Default `cluster.local`. */
+  readonly clusterDomain?: string;
+  /** Default `v1.36.0`. */
+  readonly kubeletVersion?: string;
+}
+
+/** Defaults of KubeletConfiguration (kubelet.config.k8s.io/v1beta1, release 1.36), in milliseconds. */
+export const timings = {
+  nodeStatusUpdateMs: 10_000,
+  nodeStatusReportMs: 300_000,
+  leaseRenewMs: 10_000,
+  leaseDurationSeconds: 40,
+  /** Pods are looked at again this often even when nothing changed. */
+  resyncMs: 60_000,
+  backoffInitialMs: 10_000,
+  backoffMaxMs: 300_000,
+} as const;
