@@ -50,7 +50,7 @@ export default defineConfig({
     plugins: [svelte()],
     build: {
       outDir: 'out/renderer',
-      target: ['chrome114', 'firefox115', 'safari17'],
+      target: 'chrome114',
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       rollupOptions: { input: 'src-renderer/index.html' },
