@@ -1,0 +1,32 @@
+import type { WriteRecord } from '#base/cause';
+
+/** Users of the cluster, as a person calls them. */
+const names: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/^system:node:(.+)$/, 'kubelet $1'],
+  [/^system:kube-(scheduler|proxy|controller-manager)$/, '$1'],
+  [/^system:serviceaccount:kube-system:(.+)$/, '$1'],
+  [/^system:apiserver$/, 'API server'],
+  [/^(kubernetes-admin|admin|drydock|drydock:.*|system:admin)$/, 'you'],
+];
+
+export function whoWrote(record: WriteRecord): string {
+  for (const [pattern, name] of names) if (pattern.test(record.user)) return record.user.replace(pattern, name);
+  return record.user;
+}
+
+/** `kubelet worker-1: update pods/status default/web-0, because of rev 1841`. */
+export function storyOf(record: WriteRecord | undefined): string {
+  if (!record) return 'no record is kept of who wrote this';
+  const because = record.causedBy === undefined ? '' : `, because of rev ${record.causedBy}`;
+  return `${whoWrote(record)}: ${record.request}${because}`;
+}
+
+/** `1 842`: groups of three, thin-spaced. */
+export function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+export function bytes(size: number): string {
+  if (size < 1024) return `${size} B`;
+  return size < 1024 ** 2 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1024 ** 2).toFixed(1)} MiB`;
+}

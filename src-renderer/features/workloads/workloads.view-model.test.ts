@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { Deployment, Job, Service } from '#api/gen/types';
+import { parseObjects } from '../../state/workload-actions.ts';
+import { workloadRows, type Workloads } from './workloads.view-model.ts';
+
+const none: Workloads = { deployments: [], statefulSets: [], daemonSets: [], jobs: [], cronJobs: [], services: [] };
+const metadata = { name: 'web', namespace: 'default', uid: 'u' };
+const template = { spec: { containers: [{ name: 'c', image: 'nginx:1.29' }] } };
+
+function deployment(replicas: number, readyReplicas?: number): Deployment {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata,
+    spec: { replicas, selector: {}, template },
+    status: readyReplicas === undefined ? {} : { readyReplicas },
+  };
+}
+
+describe('workloads', () => {
+  it('say how many are ready, and whether that is a worry', () => {
+    const look = (one: Deployment) => workloadRows({ ...none, deployments: [one] }, '')[0];
+    expect(look(deployment(3, 3))).toMatchObject({
+      tone: 'ok',
+      status: '3 of 3 ready',
+      what: 'nginx:1.29',
+      replicas: 3,
+    });
+    expect(look(deployment(3, 1))).toMatchObject({ tone: 'warn' });
+    expect(look(deployment(3))).toMatchObject({ tone: 'bad', status: '0 of 3 ready' });
+    expect(look(deployment(0))).toMatchObject({ tone: 'idle' });
+  });
+
+  it('tell jobs and services in their own words', () => {
+    const job = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata,
+      spec: { template },
+      status: { conditions: [{ type: 'Complete', status: 'True' }], succeeded: 1 },
+    } satisfies Job;
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { clusterIP: '10.96.0.7', ports: [{ port: 80, nodePort: 30080 }], type: 'NodePort' },
+    } satisfies Service;
+    expect(
+      workloadRows({ ...none, jobs: [job], services: [service] }, '').map((row) => [row.status, row.what]),
+    ).toEqual([
+      ['complete', 'nginx:1.29'],
+      ['NodePort', '10.96.0.7 80:30080/TCP'],
+    ]);
+    expect(workloadRows({ ...none, jobs: [job], services: [service] }, 'service web')).toHaveLength(1);
+  });
+});
+
+describe('parseObjects', () => {
+  it('reads documents, and says which is wrong', () => {
+    const text =
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n';
+    expect(parseObjects(text).map((one) => one.metadata.name)).toEqual(['a', 'b']);
+    expect(() => parseObjects('kind: Pod')).toThrow('document 1 needs apiVersion, kind and metadata.name');
+    expect(() => parseObjects('a: b: c')).toThrow();
+    expect(() => parseObjects('')).toThrow('no object');
+  });
+});

@@ -1,0 +1,103 @@
+import { createContext } from 'svelte';
+import type { HostFacts } from '#contract/calls';
+import type { Lab } from '#contract/labs';
+import { defaultSettings, type Settings } from '#contract/settings';
+import { Connection, type ConnectionStatus } from '../ipc/connection.ts';
+import { openPort } from '../ipc/port.ts';
+import { Actions } from './actions.svelte.ts';
+import { LabState } from './lab.svelte.ts';
+import { NodeActions } from './node-actions.ts';
+import { Reflector } from './reflector.svelte.ts';
+import { Ticker } from './ticker.svelte.ts';
+import { WorkloadActions } from './workload-actions.ts';
+
+export type Page = 'lab' | 'workloads' | 'store';
+export type DialogName = 'create' | 'deploy' | 'palette' | 'keys' | 'delete-lab';
+/** What the details panel shows: a pod by uid, a worker by name. */
+export type Selection = { readonly kind: 'pod' | 'node'; readonly id: string };
+
+/** Everything the UI knows and can do, made once. Features reach it with {@link useApp}. */
+export class AppState {
+  status = $state<ConnectionStatus>('connecting');
+  host = $state.raw<HostFacts | undefined>();
+  settings = $state.raw<Settings>(defaultSettings);
+  settingsLoaded = $state(false);
+  page = $state<Page>('lab');
+  dialog = $state<DialogName | undefined>();
+  selection = $state.raw<Selection | undefined>();
+  /** The key whose value the store shows. */
+  storeKey = $state<string | undefined>();
+  readonly ticker = new Ticker();
+  readonly connection: Connection;
+  readonly labs: Reflector<'labs'>;
+  readonly actions: Actions;
+  readonly nodes: NodeActions;
+  readonly workloads: WorkloadActions;
+
+  constructor() {
+    this.connection = new Connection(openPort, (status) => {
+      this.status = status;
+      if (status === 'open') this.#opened();
+    });
+    this.labs = new Reflector(this.connection, 'labs', {}, (lab) => lab.name);
+    this.actions = new Actions(this.connection);
+    this.nodes = new NodeActions(this.connection, this.actions);
+    this.workloads = new WorkloadActions(this.actions);
+  }
+
+  readonly labList = $derived.by(() => [...this.labs.items.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
+
+  /** The lab on the screen: the one that was open last, or any. */
+  readonly lab = $derived.by((): Lab | undefined => this.labs.items.get(this.settings.lab) ?? this.labList[0]);
+
+  readonly #runningName = $derived.by(() => (this.lab?.phase === 'running' ? this.lab.name : undefined));
+
+  /** The streams of the lab on the screen; undefined while it does not run. */
+  readonly state = $derived.by(() =>
+    this.#runningName === undefined ? undefined : new LabState(this.connection, this.#runningName, this.ticker),
+  );
+
+  openLab(name: string): void {
+    this.selection = undefined;
+    this.storeKey = undefined;
+    this.page = 'lab';
+    this.set({ lab: name });
+  }
+
+  set(change: Partial<Settings>): void {
+    this.settings = { ...this.settings, ...change };
+    this.connection.call('settings.set', { change }).catch((error: unknown) => {
+      this.actions.toast(
+        'bad',
+        `the choice is not remembered: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    });
+  }
+
+  showKey(key: string): void {
+    this.storeKey = key;
+    if (this.page === 'workloads') this.page = 'store';
+    if (this.settings.panelTab !== 'store') this.set({ panelTab: 'store' });
+    this.selection = undefined;
+  }
+
+  #opened(): void {
+    this.labs.start();
+    this.#load().catch((error: unknown) => {
+      this.actions.toast('bad', error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  async #load(): Promise<void> {
+    const [host, settings] = await Promise.all([
+      this.connection.call('host.info', {}),
+      this.connection.call('settings.get', {}),
+    ]);
+    this.host = host;
+    this.ticker.synchronize(host.nowMs);
+    if (!this.settingsLoaded) this.settings = settings;
+    this.settingsLoaded = true;
+  }
+}
+
+export const [useApp, provideApp] = createContext<AppState>();

@@ -1,0 +1,176 @@
+import type {
+  CoreV1Event,
+  CronJob,
+  DaemonSet,
+  Deployment,
+  Job,
+  Lease,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+  StatefulSet,
+} from '#api/gen/types';
+import type { ComponentTruth, MachineTruth } from '#contract/labs';
+import type { Connection } from '../ipc/connection.ts';
+import { labHealth, nodeHealth, type NodeHealth } from './models/node.view-model.ts';
+import { HueAllocator, ownerOf, type Owner } from './models/owner.view-model.ts';
+import { isFinished, isReady } from './models/pod.view-model.ts';
+import { Objects } from './objects.svelte.ts';
+import { Reflector } from './reflector.svelte.ts';
+import { StoreStream } from './store-stream.svelte.ts';
+import type { Ticker } from './ticker.svelte.ts';
+
+const controlPlane = ['kube-apiserver', 'etcd', 'kube-scheduler', 'kube-controller-manager'];
+const defaultMonitorGraceMs = 50_000;
+
+/** A worker as the map shows it: what the API server says, and what is really there. */
+export interface Worker {
+  readonly name: string;
+  readonly node: Node | undefined;
+  readonly machine: MachineTruth | undefined;
+  readonly health: NodeHealth;
+  readonly lease: Lease | undefined;
+  readonly pods: readonly Pod[];
+}
+
+/** One running lab, as its streams tell it. Start it when it is shown, stop it when it is not. */
+export class LabState {
+  readonly name: string;
+  readonly nodes: Objects<Node>;
+  readonly pods: Objects<Pod>;
+  readonly deployments: Objects<Deployment>;
+  readonly replicaSets: Objects<ReplicaSet>;
+  readonly statefulSets: Objects<StatefulSet>;
+  readonly daemonSets: Objects<DaemonSet>;
+  readonly jobs: Objects<Job>;
+  readonly cronJobs: Objects<CronJob>;
+  readonly services: Objects<Service>;
+  readonly events: Objects<CoreV1Event>;
+  readonly leases: Objects<Lease>;
+  readonly truths: Reflector<'components'>;
+  readonly store: StoreStream;
+  readonly #ticker: Ticker;
+  readonly #hues = new HueAllocator();
+  readonly #all: readonly { start(): void; stop(): void }[];
+
+  constructor(connection: Connection, name: string, ticker: Ticker) {
+    this.name = name;
+    this.#ticker = ticker;
+    this.nodes = new Objects(connection, name, 'v1', 'nodes');
+    this.pods = new Objects(connection, name, 'v1', 'pods');
+    this.deployments = new Objects(connection, name, 'apps/v1', 'deployments');
+    this.replicaSets = new Objects(connection, name, 'apps/v1', 'replicasets');
+    this.statefulSets = new Objects(connection, name, 'apps/v1', 'statefulsets');
+    this.daemonSets = new Objects(connection, name, 'apps/v1', 'daemonsets');
+    this.jobs = new Objects(connection, name, 'batch/v1', 'jobs');
+    this.cronJobs = new Objects(connection, name, 'batch/v1', 'cronjobs');
+    this.services = new Objects(connection, name, 'v1', 'services');
+    this.events = new Objects(connection, name, 'v1', 'events');
+    this.leases = new Objects(connection, name, 'coordination.k8s.io/v1', 'leases', 'kube-node-lease');
+    this.truths = new Reflector(connection, 'components', { lab: name }, (truth) => truth.id);
+    this.store = new StoreStream(connection, name);
+    const workloads = [
+      this.deployments,
+      this.replicaSets,
+      this.statefulSets,
+      this.daemonSets,
+      this.jobs,
+      this.cronJobs,
+    ];
+    const rest = [this.nodes, this.pods, this.services, this.events, this.leases, this.truths, this.store];
+    this.#all = [...rest, ...workloads];
+  }
+
+  start(): void {
+    for (const stream of this.#all) stream.start();
+  }
+
+  stop(): void {
+    for (const stream of this.#all) stream.stop();
+  }
+
+  readonly synced = $derived.by(() => this.nodes.synced && this.pods.synced && this.truths.synced);
+
+  readonly machines = $derived.by(() => {
+    const found = [...this.truths.items.values()].flatMap((one) => (one.kind === 'machine' ? [one] : []));
+    return new Map(found.map((machine) => [machine.name, machine]));
+  });
+
+  readonly components = $derived.by(() => {
+    return [...this.truths.items.values()].flatMap((one): ComponentTruth[] => (one.kind === 'component' ? [one] : []));
+  });
+
+  readonly masters = $derived.by(() => [...this.machines.values()].filter((machine) => machine.role === 'master'));
+
+  readonly podsByNode = $derived.by(() => {
+    const byNode = new Map<string, Pod[]>();
+    for (const pod of this.pods.list) {
+      const name = pod.spec?.nodeName ?? '';
+      const there = byNode.get(name);
+      if (there) there.push(pod);
+      else byNode.set(name, [pod]);
+    }
+    return byNode;
+  });
+
+  /** Pods that no node has yet. */
+  readonly unscheduled = $derived.by(() => (this.podsByNode.get('') ?? []).filter((pod) => !isFinished(pod)));
+
+  readonly workers = $derived.by((): readonly Worker[] => {
+    const nodes = new Map(this.nodes.list.map((node) => [node.metadata?.name ?? '', node]));
+    const leases = new Map(this.leases.list.map((lease) => [lease.metadata?.name ?? '', lease]));
+    const names = new Set([...nodes.keys(), ...this.machines.keys()]);
+    return [...names]
+      .filter((name) => this.machines.get(name)?.role !== 'master')
+      .sort((a, b) => a.localeCompare(b, undefined, { numeric: true }))
+      .map((name) => ({
+        name,
+        node: nodes.get(name),
+        machine: this.machines.get(name),
+        health: nodeHealth(nodes.get(name), this.machines.get(name), this.#ticker.nowMs),
+        lease: leases.get(name),
+        pods: this.podsByNode.get(name) ?? [],
+      }));
+  });
+
+  readonly health = $derived.by(() => {
+    const down = this.components.filter(
+      (one) => controlPlane.includes(one.component) && (one.state === 'crashed' || one.state === 'stopped'),
+    );
+    return labHealth(
+      this.workers.map((worker) => worker.health),
+      down.map((one) => one.component),
+    );
+  });
+
+  readonly availability = $derived.by(() => {
+    const wanted = this.pods.list.filter((pod) => !isFinished(pod) && !pod.metadata?.deletionTimestamp);
+    const gone = (pod: Pod): boolean => this.isGone(pod.spec?.nodeName);
+    return { available: wanted.filter((pod) => isReady(pod) && !gone(pod)).length, wanted: wanted.length };
+  });
+
+  /** kube-controller-manager's own setting when it tells it, else upstream's default (release 1.36). */
+  readonly monitorGraceMs = $derived.by(() => {
+    const manager = this.components.find((one) => one.component === 'kube-controller-manager');
+    return manager?.metrics['nodeMonitorGraceMs'] ?? defaultMonitorGraceMs;
+  });
+
+  isGone(nodeName: string | undefined): boolean {
+    const state = this.machines.get(nodeName ?? '')?.state;
+    return state === 'killed' || state === 'stopped';
+  }
+
+  ownerOf(pod: Pod): Owner {
+    return ownerOf(pod, (uid) => this.replicaSets.get(uid));
+  }
+
+  /** Degrees; undefined for the system's own pods, which are grey. */
+  hueOf(pod: Pod): number | undefined {
+    return pod.metadata?.namespace === 'kube-system' ? undefined : this.#hues.hueOf(this.ownerOf(pod).uid);
+  }
+
+  hueOfOwner(uid: string): number {
+    return this.#hues.hueOf(uid);
+  }
+}
