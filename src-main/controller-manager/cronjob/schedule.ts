@@ -6,8 +6,8 @@ export class ScheduleError extends Error {
   override readonly name = 'ScheduleError';
   readonly field: 'schedule' | 'timeZone';
 
-  constructor(field: 'schedule' | 'timeZone', message: string) {
-    super(message);
+  constructor(field: 'schedule' | 'timeZone', message: string, options?: { cause?: unknown }) {
+    super(message, options);
     this.field = field;
   }
 }
@@ -45,7 +45,7 @@ function checkTimeZone(timeZone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone });
   } catch (error) {
-    throw new ScheduleError('timeZone', `unknown time zone ${timeZone}`);
+    throw new ScheduleError('timeZone', `unknown time zone ${timeZone}`, { cause: error });
   }
 }
 
@@ -66,7 +66,7 @@ function parseCron(text: string, timezone: string): Cron {
       ...(text.startsWith('@') ? {} : { mode: '5-part' }),
     });
   } catch (error) {
-    throw new ScheduleError('schedule', messageOf(error));
+    throw new ScheduleError('schedule', messageOf(error), { cause: error });
   }
 }
 

@@ -118,7 +118,7 @@ export class DaemonSetController implements Controller {
       onUpdate: (before, after) => {
         const same =
           semanticEqual(before.metadata.labels, after.metadata.labels) &&
-          semanticEqual(before.spec.taints, after.spec.taints);
+          semanticEqual(before.spec?.taints, after.spec?.taints);
         if (!same) enqueueAll(after);
       },
       onDelete: enqueueAll,

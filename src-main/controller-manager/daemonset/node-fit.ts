@@ -47,7 +47,8 @@ export function fitOf({ spec }: DaemonSet, node: Node): Fit {
   const fitsName = !podSpec?.nodeName || podSpec.nodeName === node.metadata.name;
   if (!fitsName || !fitsNode(podSpec, node)) return { shouldRun: false, shouldContinue: false };
   const tolerations = tolerationsOf(podSpec);
-  const untolerated = (node.spec.taints ?? []).filter((taint) => !tolerations.some((each) => tolerates(each, taint)));
+  // A Node that somebody made by hand may come without a spec.
+  const untolerated = (node.spec?.taints ?? []).filter((taint) => !tolerations.some((each) => tolerates(each, taint)));
   return {
     shouldRun: !untolerated.some(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute'),
     shouldContinue: !untolerated.some(({ effect }) => effect === 'NoExecute'),

@@ -169,7 +169,8 @@ test('a Deployment of 500 makes all its pods in few writes beyond them', async (
     spec: { replicas: 500, selector, template: template('nginx:1') },
   });
   await cluster.until(async () => (await cluster.list(pods)).length === 500);
-  const before = Number((await cluster.get<Deployment>(deployments, 'web')).metadata.resourceVersion);
+  const { metadata } = await cluster.client.resource<Pod>(pods).list(cluster.context, { namespace: 'default' });
+  const before = Number(metadata.resourceVersion);
   await cluster.until(() => rolledOut('web'));
   const after = Number((await cluster.get<Deployment>(deployments, 'web')).metadata.resourceVersion);
   // 500 pods became Running: everything else is status writes of two objects.
@@ -206,7 +207,11 @@ test('a StatefulSet starts in order and keeps its names', async () => {
 });
 
 test('a DaemonSet puts a pod on every node', async () => {
-  for (const name of ['n1', 'n2']) await cluster.create<Node>(nodes, { metadata: { name } }, '');
+  // A new node is tainted as not ready, which a DaemonSet without a toleration for it respects.
+  for (const name of ['n1', 'n2']) {
+    const node = await cluster.create<Node>(nodes, { metadata: { name } }, '');
+    await cluster.client.resource<Node>(nodes).update(cluster.context, { ...node, spec: {} });
+  }
   await cluster.create(daemonSets, { metadata: { name: 'agent' }, spec: { selector, template: template('nginx:1') } });
   await cluster.until(async () => {
     await cluster.setPods('Running');
