@@ -44,6 +44,8 @@ export interface ResourceClient<T extends KubeObject> {
   /** Fails with Conflict when `metadata.resourceVersion` is set and is not the current one. */
   update(context: Context, object: T): Promise<T>;
   updateStatus(context: Context, object: T): Promise<T>;
+  /** PUT to `<name>/<subresource>`: finalize. */
+  updateSubresource(context: Context, object: T, subresource: string): Promise<T>;
   patch(
     context: Context,
     namespace: string,

@@ -109,6 +109,10 @@ class RestResourceClient<T extends KubeObject> implements ResourceClient<T> {
     return this.#put(context, object, 'status');
   }
 
+  updateSubresource(context: Context, object: T, subresource: string): Promise<T> {
+    return this.#put(context, object, subresource);
+  }
+
   patch(
     context: Context,
     namespace: string,
