@@ -14,7 +14,13 @@ export interface DeletableResource {
  */
 export const deletableResources: readonly DeletableResource[] = resourceTable
   .filter(({ verbs, keyPrefix, storedAs }) => {
-    return keyPrefix !== undefined && !storedAs && verbs.includes('list') && verbs.includes('watch') && verbs.includes('delete');
+    return (
+      keyPrefix !== undefined &&
+      !storedAs &&
+      verbs.includes('list') &&
+      verbs.includes('watch') &&
+      verbs.includes('delete')
+    );
   })
   .map(({ group, version, plural, kind, namespaced }) => ({
     resource: Object.freeze({ group, version, resource: plural }),

@@ -87,7 +87,11 @@ function visiblePart(pod: Pod): unknown {
 
 /** The service's own labels, without those that controllers put on endpoints, and with the headless mark. */
 export function endpointLabels(service: Service, own: Readonly<Record<string, string>>): Record<string, string> {
-  const reserved = ['kubernetes.io/service-name', 'endpointslice.kubernetes.io/managed-by', 'service.kubernetes.io/headless'];
+  const reserved = [
+    'kubernetes.io/service-name',
+    'endpointslice.kubernetes.io/managed-by',
+    'service.kubernetes.io/headless',
+  ];
   const labels: Record<string, string> = {};
   for (const [name, value] of Object.entries(service.metadata.labels ?? {})) {
     if (!reserved.includes(name)) labels[name] = value;

@@ -45,10 +45,16 @@ export class EndpointsController implements Controller {
     this.#client = client.resource<Endpoints>(endpoints);
     const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
     this.#reconciler = createReconciler({ ...options, name: 'endpoints', workers: 5, sync });
-    const enqueue = (service: Service): void => this.#reconciler.enqueue(objectKey(service), service.metadata.resourceVersion);
-    const seen = (object: Endpoints): void => this.#reconciler.enqueue(objectKey(object), object.metadata.resourceVersion);
+    const enqueue = (service: Service): void =>
+      this.#reconciler.enqueue(objectKey(service), service.metadata.resourceVersion);
+    const seen = (object: Endpoints): void =>
+      this.#reconciler.enqueue(objectKey(object), object.metadata.resourceVersion);
     const handlers = [
-      this.#services.addHandler({ onAdd: enqueue, onUpdate: (_before, service) => enqueue(service), onDelete: enqueue }),
+      this.#services.addHandler({
+        onAdd: enqueue,
+        onUpdate: (_before, service) => enqueue(service),
+        onDelete: enqueue,
+      }),
       this.#endpoints.addHandler({
         onAdd: seen,
         onUpdate: (_before, object) => seen(object),
@@ -86,7 +92,12 @@ export class EndpointsController implements Controller {
     const subsets = subsetsOf(service, podsOfService(service, this.#pods));
     if (existing && jsonEqual(existing.subsets ?? [], subsets) && jsonEqual(existing.metadata.labels, labels)) return;
     const metadata = { ...(existing?.metadata ?? { name, namespace }), labels };
-    const wanted: Endpoints = { apiVersion: 'v1', kind: 'Endpoints', metadata, ...(subsets.length > 0 ? { subsets } : {}) };
+    const wanted: Endpoints = {
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata,
+      ...(subsets.length > 0 ? { subsets } : {}),
+    };
     try {
       const stored = existing ? await this.#client.update(context, wanted) : await this.#client.create(context, wanted);
       this.#written.wrote(key, stored);
@@ -113,7 +124,10 @@ function isOurs(object: Endpoints): boolean {
 /** One subset for each set of ports, ready and unready addresses apart, all in order (`endpoints.RepackSubsets`, 1.36). */
 function subsetsOf(service: Service, selected: readonly Pod[]): readonly EndpointSubset[] {
   const { publishNotReadyAddresses = false } = service.spec;
-  const groups = new Map<string, { ports: EndpointSubset['ports']; ready: EndpointAddress[]; notReady: EndpointAddress[] }>();
+  const groups = new Map<
+    string,
+    { ports: EndpointSubset['ports']; ready: EndpointAddress[]; notReady: EndpointAddress[] }
+  >();
   for (const pod of selected.slice(0, maxAddresses)) {
     if (!belongsInEndpoints(pod, publishNotReadyAddresses)) continue;
     const ports = (service.spec.ports ?? []).flatMap((port) => {
@@ -128,11 +142,13 @@ function subsetsOf(service: Service, selected: readonly Pod[]): readonly Endpoin
     groups.set(key, group);
     (publishNotReadyAddresses || isPodReady(pod) ? group.ready : group.notReady).push(addressOf(service, pod));
   }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { ports, ready, notReady }]) => ({
-    ...(ready.length > 0 ? { addresses: ready.sort(byIp) } : {}),
-    ...(notReady.length > 0 ? { notReadyAddresses: notReady.sort(byIp) } : {}),
-    ...(ports && ports.length > 0 ? { ports } : {}),
-  }));
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { ports, ready, notReady }]) => ({
+      ...(ready.length > 0 ? { addresses: ready.sort(byIp) } : {}),
+      ...(notReady.length > 0 ? { notReadyAddresses: notReady.sort(byIp) } : {}),
+      ...(ports && ports.length > 0 ? { ports } : {}),
+    }));
 }
 
 function addressOf(service: Service, pod: Pod): EndpointAddress {

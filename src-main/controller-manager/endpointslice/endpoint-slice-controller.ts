@@ -44,7 +44,11 @@ export class EndpointSliceController implements Controller {
     const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
     this.#reconciler = createReconciler({ ...options, name: 'endpointslice', workers: 5, sync });
     const caches = [this.#services, this.#pods, this.#nodes, this.#slices];
-    this.#life = new ControllerLife(caches, [this.#reconciler], [this.#watchServices(), this.#watchPods(), this.#watchSlices()]);
+    this.#life = new ControllerLife(
+      caches,
+      [this.#reconciler],
+      [this.#watchServices(), this.#watchPods(), this.#watchSlices()],
+    );
   }
 
   start(context: Context): void {
@@ -56,8 +60,13 @@ export class EndpointSliceController implements Controller {
   }
 
   #watchServices(): Disposable {
-    const enqueue = (service: Service): void => this.#reconciler.enqueue(objectKey(service), service.metadata.resourceVersion);
-    return this.#services.addHandler({ onAdd: enqueue, onUpdate: (_before, service) => enqueue(service), onDelete: enqueue });
+    const enqueue = (service: Service): void =>
+      this.#reconciler.enqueue(objectKey(service), service.metadata.resourceVersion);
+    return this.#services.addHandler({
+      onAdd: enqueue,
+      onUpdate: (_before, service) => enqueue(service),
+      onDelete: enqueue,
+    });
   }
 
   #watchPods(): Disposable {
@@ -87,7 +96,8 @@ export class EndpointSliceController implements Controller {
       this.#written.forget(key);
       return;
     }
-    if (!selectsPods(service) || service.metadata.deletionTimestamp || this.#written.isStale(key, this.#slices.lister)) return;
+    if (!selectsPods(service) || service.metadata.deletionTimestamp || this.#written.isStale(key, this.#slices.lister))
+      return;
     const { name = '', namespace = '' } = service.metadata;
     const labels = endpointLabels(service, { [serviceNameLabel]: name, [managedByLabel]: managedBy });
     const existing = this.#slices.lister.byIndex('service', key);
@@ -95,8 +105,20 @@ export class EndpointSliceController implements Controller {
     const plan = planSlices(service, podsOfService(service, this.#pods), existing, labels, nodeOf);
     try {
       for (const { ports, endpoints } of plan.create) {
-        const metadata = { generateName: `${name}-`, namespace, labels, ownerReferences: [controllerReference(service)] };
-        const draft = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', ports, endpoints };
+        const metadata = {
+          generateName: `${name}-`,
+          namespace,
+          labels,
+          ownerReferences: [controllerReference(service)],
+        };
+        const draft = {
+          apiVersion: 'discovery.k8s.io/v1',
+          kind: 'EndpointSlice',
+          metadata,
+          addressType: 'IPv4',
+          ports,
+          endpoints,
+        };
         this.#written.wrote(key, await this.#client.create(context, draft));
       }
       for (const slice of plan.update) this.#written.wrote(key, await this.#client.update(context, slice));

@@ -14,7 +14,10 @@ interface PortGroup {
 
 /** What has to be written so that the slices of a service say what they should. */
 export interface SlicePlan {
-  readonly create: readonly { readonly ports: readonly DiscoveryV1EndpointPort[]; readonly endpoints: readonly Endpoint[] }[];
+  readonly create: readonly {
+    readonly ports: readonly DiscoveryV1EndpointPort[];
+    readonly endpoints: readonly Endpoint[];
+  }[];
   readonly update: readonly EndpointSlice[];
   readonly remove: readonly EndpointSlice[];
 }

@@ -122,10 +122,13 @@ export class GarbageCollector implements Controller {
   /** Foreground: dependents that block go first, then the owner's finalizer. */
   async #deleteDependents(context: Context, node: GraphNode, object: KubeObject): Promise<void> {
     const blocking = this.#graph.dependentsOf(node.uid).filter(({ object: dependent }) => {
-      return dependent?.metadata.ownerReferences?.some(({ uid, blockOwnerDeletion }) => uid === node.uid && blockOwnerDeletion);
+      return dependent?.metadata.ownerReferences?.some(
+        ({ uid, blockOwnerDeletion }) => uid === node.uid && blockOwnerDeletion,
+      );
     });
     for (const dependent of this.#graph.dependentsOf(node.uid)) {
-      if (!dependent.object?.metadata.deletionTimestamp) this.#reconciler.enqueue(dependent.uid, context.cause?.revision);
+      if (!dependent.object?.metadata.deletionTimestamp)
+        this.#reconciler.enqueue(dependent.uid, context.cause?.revision);
     }
     if (blocking.length === 0) await this.#removeFinalizer(context, node, object, 'foregroundDeletion');
   }
@@ -164,7 +167,11 @@ export class GarbageCollector implements Controller {
     await this.#options.client.resource<KubeObject>(resource).patch(context, namespace, name, 'merge', patch);
   }
 
-  async #delete(context: Context, node: GraphNode, propagationPolicy: 'Orphan' | 'Foreground' | 'Background'): Promise<void> {
+  async #delete(
+    context: Context,
+    node: GraphNode,
+    propagationPolicy: 'Orphan' | 'Foreground' | 'Background',
+  ): Promise<void> {
     const { name = '', namespace = '', uid } = node.object?.metadata ?? {};
     const resource = present(node.resource, 'a seen object has a resource');
     const options: DeleteOptions = { propagationPolicy, ...(uid ? { preconditions: { uid } } : {}) };

@@ -56,7 +56,14 @@ export class OwnerGraph {
   #link(reference: OwnerReference, dependent: string, namespace: string): boolean {
     let owner = this.#nodes.get(reference.uid);
     if (!owner) {
-      owner = { uid: reference.uid, object: undefined, resource: undefined, reference, namespace, dependents: new Set() };
+      owner = {
+        uid: reference.uid,
+        object: undefined,
+        resource: undefined,
+        reference,
+        namespace,
+        dependents: new Set(),
+      };
       this.#nodes.set(reference.uid, owner);
     }
     owner.dependents.add(dependent);

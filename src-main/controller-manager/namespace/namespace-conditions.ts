@@ -38,7 +38,8 @@ function finalizersCondition(remaining: readonly Remaining[]): NamespaceConditio
   for (const { metadata } of remaining.flatMap(({ objects }) => objects)) {
     for (const finalizer of metadata.finalizers ?? []) counts.set(finalizer, (counts.get(finalizer) ?? 0) + 1);
   }
-  if (counts.size === 0) return condition(type, false, 'ContentHasNoFinalizers', 'All content-preserving finalizers finished');
+  if (counts.size === 0)
+    return condition(type, false, 'ContentHasNoFinalizers', 'All content-preserving finalizers finished');
   const parts = [...counts].map(([finalizer, count]) => `${finalizer} in ${count} resource instances`).sort();
   const message = `Some content in the namespace has finalizers remaining: ${parts.join(', ')}`;
   return condition(type, true, 'SomeFinalizersRemain', message);

@@ -35,7 +35,10 @@ export class NamespaceController implements Controller {
       const { name = '', deletionTimestamp, resourceVersion } = namespace.metadata;
       if (deletionTimestamp) this.#reconciler.enqueue(name, resourceVersion);
     };
-    const handler = this.#namespaces.addHandler({ onAdd: enqueue, onUpdate: (_before, namespace) => enqueue(namespace) });
+    const handler = this.#namespaces.addHandler({
+      onAdd: enqueue,
+      onUpdate: (_before, namespace) => enqueue(namespace),
+    });
     this.#life = new ControllerLife([this.#namespaces], [this.#reconciler], [handler]);
   }
 

@@ -30,7 +30,8 @@ export class NodeIpamController implements Controller {
     this.#options = options;
     const { clusterCidr = '10.244.0.0/16' } = options;
     const block = parseCidr(clusterCidr);
-    if (!block || block.prefix > nodePrefix) throw new InvariantError(`cluster CIDR ${clusterCidr} has no room for a /24`);
+    if (!block || block.prefix > nodePrefix)
+      throw new InvariantError(`cluster CIDR ${clusterCidr} has no room for a /24`);
     this.#block = block;
     this.#nodes = options.informers.informer<Node>(nodes);
     const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);

@@ -14,7 +14,12 @@ export interface NodeHealth {
 }
 
 /** Takes in what the node and its Lease say now; a change of either is a sign of life. */
-export function observe(before: NodeHealth | undefined, node: Node, lease: Lease | undefined, nowMs: number): NodeHealth {
+export function observe(
+  before: NodeHealth | undefined,
+  node: Node,
+  lease: Lease | undefined,
+  nowMs: number,
+): NodeHealth {
   const ready = readyCondition(node);
   const renewTime = lease?.spec.renewTime;
   if (!before) return { probeMs: nowMs, ready, renewTime };

@@ -151,7 +151,9 @@ export class NodeLifecycleController implements Controller {
       return false;
     }
     const all = this.#nodes.lister.list();
-    const readyNodes = all.filter((each) => readyCondition(each)?.status === 'True' && each.metadata.name !== name).length;
+    const readyNodes = all.filter(
+      (each) => readyCondition(each)?.status === 'True' && each.metadata.name !== name,
+    ).length;
     const notReadyNodes = all.length - readyNodes;
     if (readyNodes === 0) {
       this.#pace.reset(name);

@@ -48,7 +48,10 @@ const tolerating = (seconds: number): Pod['spec']['tolerations'] =>
 
 function runningOn(name: string, nodeName: string, tolerations = tolerating(300)): Pod {
   const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
-  return pod(name, { spec: { containers: [{ name: 'main' }], nodeName, ...(tolerations ? { tolerations } : {}) }, status });
+  return pod(name, {
+    spec: { containers: [{ name: 'main' }], nodeName, ...(tolerations ? { tolerations } : {}) },
+    status,
+  });
 }
 
 test('a killed node: Unknown after 50 s, tainted, pods unready at once and evicted after 300 s', async () => {
@@ -69,7 +72,9 @@ test('a killed node: Unknown after 50 s, tainted, pods unready at once and evict
     'node.kubernetes.io/unreachable:NoSchedule',
     'node.kubernetes.io/unreachable:NoExecute',
   ]);
-  expect(server.get<Pod>(pods, 'default/web-0')?.status?.conditions).toMatchObject([{ type: 'Ready', status: 'False' }]);
+  expect(server.get<Pod>(pods, 'default/web-0')?.status?.conditions).toMatchObject([
+    { type: 'Ready', status: 'False' },
+  ]);
   expect(recorder.lines).toContain('Normal NodeNotReady Node worker-1 status is now: NodeNotReady');
   expect(recorder.lines).toContain('Warning NodeNotReady Node is not ready');
   await pass(280);
@@ -93,7 +98,12 @@ test('a node that comes back in time keeps its pods and loses its taints', async
   alive.add('worker-1');
   beat('worker-1');
   const stored = server.get<Node>(nodes, 'worker-1') ?? node('worker-1');
-  const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady', lastHeartbeatTime: new Date(clock.now()).toISOString() };
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: 'KubeletReady',
+    lastHeartbeatTime: new Date(clock.now()).toISOString(),
+  };
   server.put(nodes, { ...stored, status: { ...stored.status, conditions: [ready] } });
   await pass(10);
   expect(taintsOf('worker-1')).toEqual([]);

@@ -36,10 +36,12 @@ export function desiredTaints(node: Node, evict: boolean | undefined, nowMs: num
     if (effect !== 'NoExecute' || (key !== notReadyTaint && key !== unreachableTaint)) return true;
     return evict === undefined ? evictKey !== undefined : evict && key === evictKey;
   });
-  const has = (key: string, effect: string): boolean => kept.some((taint) => taint.key === key && taint.effect === effect);
+  const has = (key: string, effect: string): boolean =>
+    kept.some((taint) => taint.key === key && taint.effect === effect);
   const added: Taint[] = [];
   for (const key of noSchedule) if (!has(key, 'NoSchedule')) added.push({ key, effect: 'NoSchedule', timeAdded: now });
-  if (evict && evictKey && !has(evictKey, 'NoExecute')) added.push({ key: evictKey, effect: 'NoExecute', timeAdded: now });
+  if (evict && evictKey && !has(evictKey, 'NoExecute'))
+    added.push({ key: evictKey, effect: 'NoExecute', timeAdded: now });
   return added.length === 0 && kept.length === existing.length ? existing : [...kept, ...added];
 }
 

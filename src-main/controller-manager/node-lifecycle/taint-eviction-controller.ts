@@ -66,7 +66,8 @@ export class TaintEvictionController implements Controller {
     return this.#pods.addHandler({
       onAdd: enqueue,
       onUpdate: (before, pod) => {
-        if (before.spec.nodeName !== pod.spec.nodeName || before.spec.tolerations !== pod.spec.tolerations) enqueue(pod);
+        if (before.spec.nodeName !== pod.spec.nodeName || before.spec.tolerations !== pod.spec.tolerations)
+          enqueue(pod);
       },
       onDelete: (pod) => this.#scheduled.delete(objectKey(pod)),
     });

@@ -9,7 +9,10 @@ test('pods of a node that is gone are failed and removed, after the quarantine',
   server.put(nodes, node('worker-1'));
   server.put(nodes, node('worker-2'));
   for (const name of ['worker-1', 'worker-2']) {
-    server.put(pods, pod(`on-${name}`, { spec: { containers: [{ name: 'main' }], nodeName: name }, status: { phase: 'Running' } }));
+    server.put(
+      pods,
+      pod(`on-${name}`, { spec: { containers: [{ name: 'main' }], nodeName: name }, status: { phase: 'Running' } }),
+    );
   }
   const controller = new PodGcController(parts);
   await begin();
@@ -27,7 +30,12 @@ test('pods of a node that is gone are failed and removed, after the quarantine',
 
 test('a terminating pod that never had a node is removed', async () => {
   const { server, parts, context, begin } = controllerFixture();
-  const metadata = { name: 'web', namespace: 'default', deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+  const metadata = {
+    name: 'web',
+    namespace: 'default',
+    deletionTimestamp: '2026-01-01T00:00:00Z',
+    deletionGracePeriodSeconds: 30,
+  };
   server.put(pods, pod('web', { metadata }));
   const controller = new PodGcController(parts);
   await begin();

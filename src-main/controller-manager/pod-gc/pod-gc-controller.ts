@@ -61,7 +61,8 @@ export class PodGcController implements Controller {
   async #collect(context: Context): Promise<void> {
     const all = this.#pods.lister.list();
     const finished = all.filter(isPodFinished).sort(byCreation);
-    for (const pod of finished.slice(0, Math.max(0, finished.length - terminatedThreshold))) await this.#remove(context, pod);
+    for (const pod of finished.slice(0, Math.max(0, finished.length - terminatedThreshold)))
+      await this.#remove(context, pod);
     for (const pod of all) {
       if (!pod.metadata.deletionTimestamp) continue;
       const node = this.#nodes.lister.get(pod.spec.nodeName ?? '');

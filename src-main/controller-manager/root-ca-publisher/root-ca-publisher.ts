@@ -35,7 +35,8 @@ export class RootCaPublisher implements Controller {
     const changed = ({ metadata }: ConfigMap): void => {
       this.#reconciler.enqueue(metadata.namespace ?? '', metadata.resourceVersion);
     };
-    const enqueue = ({ metadata }: Namespace): void => this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
+    const enqueue = ({ metadata }: Namespace): void =>
+      this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
     const handlers = [
       this.#namespaces.addHandler({ onAdd: enqueue, onUpdate: (_before, namespace) => enqueue(namespace) }),
       this.#configMaps.addHandler({ onUpdate: (_before, object) => changed(object), onDelete: changed }),

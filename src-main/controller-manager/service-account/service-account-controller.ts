@@ -21,7 +21,8 @@ export class ServiceAccountController implements Controller {
     this.#accounts = options.informers.informer<ServiceAccount>(serviceAccounts);
     const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
     this.#reconciler = createReconciler({ ...options, name: 'serviceaccount', workers: 5, sync });
-    const enqueue = ({ metadata }: Namespace): void => this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
+    const enqueue = ({ metadata }: Namespace): void =>
+      this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
     const handlers = [
       this.#namespaces.addHandler({ onAdd: enqueue, onUpdate: (_before, namespace) => enqueue(namespace) }),
       this.#accounts.addHandler({
