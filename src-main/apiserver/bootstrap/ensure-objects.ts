@@ -6,10 +6,9 @@ import type { Context } from '#base/context';
 import { jsonEqual } from '#base/freeze';
 import { InvariantError } from '#base/errors';
 import type { PostStartHook } from '../api-server.ts';
-import type { ApiHandler, ApiRequest, UserInfo } from '../request.ts';
+import { loopbackUser } from '../auth/bootstrap/hook.ts';
+import type { ApiHandler, ApiRequest } from '../request.ts';
 
-/** Who writes what every cluster begins with. */
-const loopback: UserInfo = { name: 'system:apiserver', groups: ['system:authenticated', 'system:masters'] };
 const userAgent = 'kube-apiserver/v1.36.0 (drydock)';
 
 /** A hook that creates those of `objects` that are not there. What is there stays as people changed it. */
@@ -64,7 +63,7 @@ function loopbackRequest(method: 'GET' | 'POST' | 'PUT', path: string, body: unk
   const headers = { 'user-agent': userAgent };
   return {
     ...{ method, path, query: new URLSearchParams(), headers, body },
-    ...{ contentType: 'application/json', user: loopback, cause: undefined },
+    ...{ contentType: 'application/json', user: loopbackUser, cause: undefined },
   };
 }
 

@@ -61,6 +61,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
     deletes,
     delegates,
     clock,
+    pods: present(resources.find('', 'v1', 'pods'), 'pods are served'),
     verbs: new ObjectVerbs(writes, schemaEditor, clock),
     scale: new ScaleSubresource(reads, writes, schemaEditor),
     eviction: new EvictionSubresource(reads, deletes, store, budgets, clock),

@@ -9,6 +9,7 @@ import type { ObjectVerbs } from './object-verbs.ts';
 import type { Reads } from './reads.ts';
 import { methodNotAllowed, objectResponse, unknownResource } from './responses.ts';
 import type { RequestScope } from './scope.ts';
+import type { ServedResource } from './served-resource.ts';
 import { bindPod } from './subresources/binding.ts';
 import type { EvictionSubresource } from './subresources/eviction.ts';
 import { finalizeNamespace } from './subresources/finalize.ts';
@@ -22,6 +23,7 @@ export interface DispatcherOptions {
   readonly scale: ScaleSubresource;
   readonly eviction: EvictionSubresource;
   readonly delegates: ApiServerDelegates;
+  readonly pods: ServedResource;
   readonly clock: Clock;
 }
 
@@ -69,8 +71,17 @@ export class Dispatcher {
   async #review(scope: RequestScope): Promise<ApiResponse> {
     const { context, request, served, info } = scope;
     if (info.verb !== 'create') throw methodNotAllowed();
+    if (served.resource === 'bindings') return this.#bindByName(scope);
     const body = readBody(request.body, served.apiVersion, served.kind);
     return objectResponse(await this.#options.delegates.reviews.create(context, request, body), 201);
+  }
+
+  /** The old way to bind: the pod's name is in the body instead of the path. */
+  async #bindByName(scope: RequestScope): Promise<ApiResponse> {
+    const { store, clock, pods } = this.#options;
+    const { name = '' } = readBody(scope.request.body, 'v1', 'Binding').metadata;
+    const info = { ...scope.info, resource: 'pods', name, subresource: 'binding' };
+    return bindPod({ ...scope, served: pods, info }, store, clock);
   }
 
   async #subresource(scope: RequestScope): Promise<ApiResponse> {

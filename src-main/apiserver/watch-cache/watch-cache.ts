@@ -2,12 +2,11 @@ import type { KubeObject, WatchEvent } from '#api/machinery/object';
 import { StatusError } from '#api/machinery/status';
 import type { Clock } from '#base/clock';
 import { Context } from '#base/context';
-import { CancelledError, messageOf } from '#base/errors';
+import { messageOf } from '#base/errors';
 import { deepFreeze } from '#base/freeze';
 import type { Logger } from '#base/logger';
 import { Pacer } from '#base/pacer';
-import { prefixEnd, revision, type EtcdClient, type Revision, type StoreEvent, type Watcher } from '#etcd/client';
-import { fromStore, tooLargeResourceVersion } from '../storage/errors.ts';
+import type { EtcdClient, KeyValue, Revision, StoreEvent } from '#etcd/client';
 import { decodeStored, withRevision, type DecodedObjects, type WriteMemory } from '../storage/object-codec.ts';
 import { listPrefix } from '../storage/object-list.ts';
 import { storageKey, type StoredResource } from '../storage/object-store.ts';
@@ -15,6 +14,8 @@ import { bookmark, CacheEvent, type Predicate } from './cache-event.ts';
 import { CacheWatcher } from './cache-watcher.ts';
 import { EventWindow } from './event-window.ts';
 import { ObjectTable } from './object-table.ts';
+import { RevisionGate } from './revision-gate.ts';
+import { StoreFeed } from './store-feed.ts';
 
 export interface CachedResource extends StoredResource {
   readonly apiVersion: string;
@@ -56,9 +57,6 @@ export interface Snapshot {
 }
 
 const bookmarkPeriodMs = 60_000;
-const relistDelayMs = 1_000;
-/** How long a read waits for the cache to reach its revision (upstream: `blockTimeout` of the cacher). */
-const freshnessTimeoutMs = 3_000;
 
 /**
  * The present of one resource, kept in memory by one watch on the store (upstream: the cacher of
@@ -70,18 +68,29 @@ const freshnessTimeoutMs = 3_000;
  */
 export class WatchCache implements DecodedObjects {
   readonly #options: WatchCacheOptions;
+  readonly #feed: StoreFeed;
   readonly #table = new ObjectTable();
   readonly #watchers = new Set<CacheWatcher>();
-  readonly #freshnessWaiters = new Set<{ readonly revision: number; readonly resolve: () => void }>();
+  readonly #gate: RevisionGate;
   #window: EventWindow;
-  #revision = 0;
   #ready = false;
-  #storeWatch: Watcher | undefined;
+  #stopped = false;
   #lifetime: { context: Context; cancel: () => void } | undefined;
 
   constructor(options: WatchCacheOptions) {
     this.#options = options;
     this.#window = new EventWindow(options.windowSize ?? 4096, 0);
+    const { etcd, clock, logger, resource } = options;
+    this.#gate = new RevisionGate(clock);
+    this.#feed = new StoreFeed(
+      { prefix: resource.keyPrefix, etcd, clock, logger },
+      {
+        replace: (kvs, at) => this.#replace(kvs, at),
+        apply: (event) => this.#apply(event),
+        advance: (at) => this.#gate.advance(at),
+        interrupted: () => this.#interrupted(),
+      },
+    );
   }
 
   get watchers(): number {
@@ -94,22 +103,24 @@ export class WatchCache implements DecodedObjects {
 
   /** The store revision up to which the table is complete. */
   get revision(): number {
-    return this.#revision;
+    return this.#gate.revision;
   }
 
   /** Fills the table and follows the store until `stop`. Throws when the store cannot be read. */
   async start(context: Context): Promise<void> {
-    await this.#fill(context);
+    await this.#feed.list(context);
+    if (this.#stopped) return;
     this.#lifetime = Context.background().withCancel();
-    void this.#follow(this.#lifetime.context);
+    void this.#feed.follow(this.#lifetime.context);
     this.#scheduleBookmarks(this.#lifetime.context);
   }
 
-  /** Ends every watch. */
+  /** Ends every watch, for good. */
   stop(): void {
+    this.#stopped = true;
     this.#ready = false;
     this.#lifetime?.cancel();
-    this.#storeWatch?.close();
+    this.#feed.close();
     this.#closeWatchers();
     this.#table.clear();
   }
@@ -125,7 +136,10 @@ export class WatchCache implements DecodedObjects {
   }
 
   snapshot(namespace: string): Snapshot {
-    return { revision: this.#revision, objects: this.#table.withPrefix(listPrefix(this.#options.resource, namespace)) };
+    return {
+      revision: this.#gate.revision,
+      objects: this.#table.withPrefix(listPrefix(this.#options.resource, namespace)),
+    };
   }
 
   /** The present state, complete up to a revision the store had when the call was made. */
@@ -137,34 +151,15 @@ export class WatchCache implements DecodedObjects {
   /** Waits until everything committed before the call is in the table. */
   async catchUp(context: Context): Promise<void> {
     this.#requireReady();
-    const { keyPrefix } = this.#options.resource;
-    const answer = await fromStore(this.#options.etcd.range(context, { key: keyPrefix, keysOnly: true }));
-    if (this.#revision >= answer.revision) return;
-    this.#storeWatch?.requestProgress();
-    await this.waitFor(context, answer.revision);
+    await this.waitFor(context, await this.#feed.storeRevision(context));
   }
 
   /** Resolves when the table is at least as new as `wanted`. Throws Timeout (`Too large resource version`) after 3 s. */
   async waitFor(context: Context, wanted: number): Promise<void> {
     this.#requireReady();
-    if (this.#revision >= wanted) return;
-    const bounded = context.withTimeout(this.#options.clock, freshnessTimeoutMs);
-    this.#storeWatch?.requestProgress();
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const waiter = { revision: wanted, resolve };
-        this.#freshnessWaiters.add(waiter);
-        bounded.context.onEnd(() => {
-          this.#freshnessWaiters.delete(waiter);
-          reject(new CancelledError(bounded.context.endedBy ?? 'cancelled'));
-        });
-      });
-    } catch (error) {
-      context.check();
-      throw error instanceof CancelledError ? tooLargeResourceVersion(wanted, this.#revision) : error;
-    } finally {
-      bounded.cancel();
-    }
+    if (this.#gate.revision >= wanted) return;
+    this.#feed.requestProgress();
+    await this.#gate.wait(context, wanted);
   }
 
   /**
@@ -230,72 +225,28 @@ export class WatchCache implements DecodedObjects {
 
   #bookmark(initialEventsEnd: boolean): WatchEvent {
     const { apiVersion, kind } = this.#options.resource;
-    return bookmark(apiVersion, kind, this.#revision, initialEventsEnd);
+    return bookmark(apiVersion, kind, this.#gate.revision, initialEventsEnd);
   }
 
   #requireReady(): void {
     if (!this.#ready) throw new StatusError('ServiceUnavailable', 'storage is (re)initializing');
   }
 
-  async #fill(context: Context): Promise<void> {
-    const { etcd, resource, windowSize = 4096 } = this.#options;
-    const key = resource.keyPrefix;
-    const answer = await fromStore(etcd.range(context, { key, rangeEnd: prefixEnd(key) }));
+  async #replace(kvs: readonly KeyValue[], at: Revision): Promise<void> {
     const pacer = new Pacer();
     this.#table.clear();
-    for (const kv of answer.kvs) {
+    for (const kv of kvs) {
       this.#table.set(kv.key, decodeStored(kv));
       await pacer.pace();
     }
-    this.#window = new EventWindow(windowSize, answer.revision);
-    this.#advance(answer.revision);
+    this.#window = new EventWindow(this.#options.windowSize ?? 4096, at);
+    this.#gate.advance(at);
     this.#ready = true;
   }
 
-  /** Follows the store for as long as the server runs; after a broken or compacted watch, everything is read again. */
-  async #follow(context: Context): Promise<void> {
-    while (!context.ended) {
-      try {
-        await this.#consume(context);
-        context.check();
-        throw new StatusError('ServiceUnavailable', 'the store ended the watch');
-      } catch (error) {
-        if (context.ended) return;
-        this.#options.logger.warn('watch of the store broke; reading everything again', { error: messageOf(error) });
-      }
-      await this.#refill(context);
-    }
-  }
-
-  async #refill(context: Context): Promise<void> {
+  #interrupted(): void {
     this.#ready = false;
     this.#closeWatchers();
-    while (!this.#ready) {
-      try {
-        await this.#options.clock.sleep(context, relistDelayMs);
-        await this.#fill(context);
-      } catch (error) {
-        if (context.ended) return;
-        this.#options.logger.warn('cannot read the store', { error: messageOf(error) });
-      }
-    }
-  }
-
-  async #consume(context: Context): Promise<void> {
-    const { etcd, resource } = this.#options;
-    const key = resource.keyPrefix;
-    const startRevision = revision(this.#revision + 1);
-    this.#storeWatch = etcd.watch(context, { key, rangeEnd: prefixEnd(key), startRevision });
-    // A read may already wait for a revision that the closed watch would have brought.
-    if (this.#freshnessWaiters.size > 0) this.#storeWatch.requestProgress();
-    const pacer = new Pacer();
-    for await (const response of this.#storeWatch.responses) {
-      for (const event of response.events) {
-        this.#apply(event);
-        await pacer.pace();
-      }
-      this.#advance(response.revision);
-    }
   }
 
   #apply(event: StoreEvent): void {
@@ -314,17 +265,7 @@ export class WatchCache implements DecodedObjects {
     // The table is whole again after each event of its own resource, so a snapshot may carry its revision.
     this.#window.push(change);
     for (const watcher of this.#watchers) watcher.offer(change);
-    this.#advance(modRevision);
-  }
-
-  #advance(to: number): void {
-    if (to <= this.#revision) return;
-    this.#revision = to;
-    for (const waiter of this.#freshnessWaiters) {
-      if (waiter.revision > to) continue;
-      this.#freshnessWaiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.#gate.advance(modRevision);
   }
 
   #scheduleBookmarks(context: Context): void {
