@@ -5,16 +5,8 @@ import type { WriteBatch } from '../backend/write-batch.ts';
 import { encodeChanges, encodeValue, valueOf } from '../backend/codec.ts';
 import { Pacer } from '#base/pacer';
 import type { Change, Commit } from './change.ts';
-import {
-  changeId,
-  KeyIndex,
-  mainOf,
-  newestAt,
-  putAt,
-  type ChangeId,
-  type KeyEntry,
-  type PreviousState,
-} from './key-index.ts';
+import type { KeyIndex } from './key-index.ts';
+import { changeId, mainOf, newestAt, putAt, type ChangeId, type KeyEntry, type PreviousState } from './key-index.ts';
 import { keyRange, type KeyRange } from './key-range.ts';
 import { ValueStore } from './value-store.ts';
 
@@ -161,6 +153,18 @@ export class MvccStore {
 
   /** Reads a range as it was when asked, giving the event loop turns between values. */
   async range(request: RangeRequest): Promise<RangeResponse> {
+    for (;;) {
+      try {
+        return await this.#rangeOnce(request);
+      } catch (error) {
+        // A compaction overtook the reader. Whoever asked for no revision does not care which one it reads.
+        const isOvertaken = error instanceof EtcdError && error.code === 'COMPACTED' && !request.revision;
+        if (!isOvertaken) throw error;
+      }
+    }
+  }
+
+  async #rangeOnce(request: RangeRequest): Promise<RangeResponse> {
     this.checkReadable(request.revision, this.#durable);
     const at = request.revision && request.revision > 0 ? request.revision : this.#durable;
     const current = this.#durable;
@@ -187,17 +191,17 @@ export class MvccStore {
     return entry && id !== undefined && id > 0 ? this.#read(entry.key, id, false) : undefined;
   }
 
-  /** Changes of the revisions `from` to `to` from disk, at most `limit` revisions of them. */
+  /** Changes of the revisions `from` (not compacted) to `to` from disk, at most `limit` revisions of them. */
   history(from: number, to: number, limit: number): Commit[] {
     const commits: Commit[] = [];
     for (const { main, changes: headers } of this.#backend.readChanges(from, to + 1, limit)) {
-      const changes = headers.flatMap((header): Change[] => {
-        const kv = header.id > 0 ? this.values.get(header.key, header.id) : tombstone(header.key, main);
+      const changes = headers.map((header): Change => {
+        const kv = header.id > 0 ? this.#read(header.key, header.id, false) : tombstone(header.key, main);
         const entry = this.index.get(header.key);
         const previousId = entry && newestAt(entry, main - 1);
         const before =
           previousId === undefined ? undefined : { id: previousId, createRevision: 0, version: 0, lease: 0 };
-        return kv ? [{ header, kv, record: undefined, before }] : [];
+        return { header, kv, record: undefined, before };
       });
       commits.push({ revision: main, changes, record: undefined });
     }
