@@ -1,3 +1,4 @@
+import { fieldDocs } from './field-docs.ts';
 import { fieldFacts, isAtomicModel } from '../schema/list-facts.ts';
 import { findModel } from '../schema/registry.ts';
 import type { TypeSchema } from '../schema/types.ts';
@@ -121,6 +122,13 @@ function extensions(model: string, field: string, type: TypeSchema): Json {
   };
 }
 
+/** What is said of a field: what its model says, or what is said here of fields of that name, or what its type says. */
+function describe(model: string, field: string, type: TypeSchema, docs: Docs): string | undefined {
+  const own = docs[model]?.fields[field];
+  if (own && type.kind !== 'intOrString') return own;
+  return fieldDocs[field] ?? own ?? (type.kind === 'ref' ? docs[type.ref]?.about : undefined);
+}
+
 function property(
   model: string,
   field: string,
@@ -129,7 +137,7 @@ function property(
   docs: Docs,
   dialect: Dialect,
 ): Json {
-  const description = docs[model]?.fields[field];
+  const description = describe(model, field, type, docs);
   const target = refName(type, model);
   const bare =
     target && dialect === 'v3'

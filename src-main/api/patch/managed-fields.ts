@@ -1,5 +1,6 @@
 import type { ManagedFieldsEntry } from '#api/gen/types';
 import { formatTime } from '#base/clock';
+import { jsonEqual } from '#base/freeze';
 import type { KubeObject } from '../machinery/object.ts';
 import { omit } from '../machinery/meta.ts';
 import {
@@ -8,6 +9,7 @@ import {
   emptySet,
   encodeFieldSet,
   equalSets,
+  intersection,
   isEmptySet,
   recursiveDifference,
   union,
@@ -28,6 +30,8 @@ export interface Manager {
 export interface Ownership extends Manager {
   readonly time: string | undefined;
   readonly fields: FieldSet;
+  /** `fields` as they were read, as long as they are the same: spares encoding them again. */
+  readonly encoded?: unknown;
 }
 
 /** Fields nobody owns: identity, and what the server keeps itself. */
@@ -66,6 +70,7 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
     subresource: entry.subresource ?? '',
     time: entry.time,
     fields: decodeFieldSet(entry.fieldsV1),
+    encoded: entry.fieldsV1,
   }));
 }
 
@@ -73,10 +78,10 @@ export function encodeManagers(managers: readonly Ownership[]): readonly Managed
   return managers
     .filter(({ fields }) => !isEmptySet(fields))
     .sort(compareOwnership)
-    .map(({ name, operation, apiVersion, subresource, time, fields }) => ({
+    .map(({ name, operation, apiVersion, subresource, time, fields, encoded }) => ({
       apiVersion,
       fieldsType: 'FieldsV1',
-      fieldsV1: encodeFieldSet(fields),
+      fieldsV1: encoded ?? encodeFieldSet(fields),
       manager: name,
       operation,
       ...(subresource ? { subresource } : {}),
@@ -125,7 +130,7 @@ export function trackUpdate(write: TrackedWrite): KubeObject {
   const { changed, removed } = compare(live ?? {}, next, shape);
   const mine = withoutUnowned(changed);
   const gone = withoutUnowned(removed);
-  if (isEmptySet(mine) && isEmptySet(gone)) return withManagers(next, managers, live);
+  if (isEmptySet(mine) && isEmptySet(gone)) return cleared ? withManagers(next, [], live) : keepManagers(next, live);
   const self: Manager = {
     name: write.manager,
     operation: 'Update',
@@ -141,7 +146,21 @@ export function trackUpdate(write: TrackedWrite): KubeObject {
   return withManagers(next, [...others, { ...self, time, fields }], live);
 }
 
-/** `object` with `managers` as its managed fields; the list of `live` is shared when it says the same. */
+/** `manager` without the fields in `lost`; the same object when it owns none of them. */
+export function withoutFields(manager: Ownership, lost: FieldSet): Ownership {
+  if (isEmptySet(intersection(manager.fields, lost))) return manager;
+  return { ...omit(manager, 'encoded'), fields: difference(manager.fields, lost) };
+}
+
+/** The managed fields of `live`, as they are. */
+function keepManagers(object: KubeObject, live: KubeObject | undefined): KubeObject {
+  const managedFields = live?.metadata.managedFields;
+  if (object.metadata.managedFields === managedFields) return object;
+  if (managedFields === undefined) return { ...object, metadata: omit(object.metadata, 'managedFields') };
+  return { ...object, metadata: { ...object.metadata, managedFields } };
+}
+
+/** `object` with `managers` as its managed fields; the list of `live` is shared when none of them changed. */
 export function withManagers(
   object: KubeObject,
   managers: readonly Ownership[],
@@ -149,12 +168,9 @@ export function withManagers(
 ): KubeObject {
   const kept = managers.filter(({ fields }) => !isEmptySet(fields));
   if (kept.length === 0) return { ...object, metadata: omit(object.metadata, 'managedFields') };
-  const before = decodeManagers(live?.metadata.managedFields);
-  const same =
-    before.length === kept.length &&
-    kept.every((one) =>
-      before.some((other) => sameManager(one, other) && one.time === other.time && equalSets(one.fields, other.fields)),
-    );
-  const managedFields = same ? live?.metadata.managedFields : encodeManagers(kept);
-  return { ...object, metadata: { ...object.metadata, ...(managedFields ? { managedFields } : {}) } };
+  const before = live?.metadata.managedFields;
+  const encoded = encodeManagers(kept);
+  const managedFields = before && jsonEqual(before, encoded) ? before : encoded;
+  if (object.metadata.managedFields === managedFields) return object;
+  return { ...object, metadata: { ...object.metadata, managedFields } };
 }

@@ -2,21 +2,12 @@ import { formatTime } from '#base/clock';
 import { omit } from '../machinery/meta.ts';
 import type { KubeObject } from '../machinery/object.ts';
 import { StatusError } from '../machinery/status.ts';
-import {
-  difference,
-  emptySet,
-  equalSets,
-  intersection,
-  isEmptySet,
-  members,
-  pathText,
-  union,
-  type FieldSet,
-} from './field-set.ts';
+import { emptySet, equalSets, intersection, isEmptySet, members, pathText, union, type FieldSet } from './field-set.ts';
 import {
   decodeManagers,
   sameManager,
   withManagers,
+  withoutFields,
   withoutUnowned,
   type Manager,
   type Ownership,
@@ -74,10 +65,7 @@ export function applyConfiguration(request: ApplyRequest): KubeObject {
   const { changed, removed } = compare(live ? bare(live) : {}, pruned, shape);
   if (!request.force) refuseConflicts(others, changed, fields);
   const time = before && equalSets(before.fields, fields) ? before.time : formatTime(nowMs);
-  const left = others.map((one) => ({
-    ...one,
-    fields: difference(difference(one.fields, intersection(changed, fields)), removed),
-  }));
+  const left = others.map((one) => withoutFields(one, union(intersection(changed, fields), removed)));
   return withManagers(pruned, [...left, { ...self, time, fields }], live);
 }
 

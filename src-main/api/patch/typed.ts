@@ -16,8 +16,18 @@ export type Shape =
 
 const whole: Shape = { kind: 'leaf' };
 
-/** The shape of `field` in the model `schema`. */
+const shapes = new Map<string, Map<string, Shape>>();
+
+/** The shape of `field` in the model `schema`; worked out once. */
 export function shapeOfField(schema: string, field: string): Shape {
+  let known = shapes.get(schema);
+  if (!known) shapes.set(schema, (known = new Map()));
+  let shape = known.get(field);
+  if (!shape) known.set(field, (shape = deriveShape(schema, field)));
+  return shape;
+}
+
+function deriveShape(schema: string, field: string): Shape {
   const type = findModel(schema)?.fields[field];
   if (!type) return whole;
   const facts = fieldFacts(schema, field);
@@ -95,23 +105,42 @@ export function compare(before: unknown, after: unknown, shape: Shape): Comparis
   if (before === after) return unchanged;
   if (before === undefined) return { changed: added(after, shape), removed: emptySet };
   if (after === undefined) return { changed: emptySet, removed: added(before, shape) };
+  const keyed = shape.kind === 'struct' || shape.kind === 'map';
+  if (keyed && isObject(before) && isObject(after)) return compareFields(before, after, shape);
   const [old, next] = [partsOf(before, shape), partsOf(after, shape)];
-  if (!old || !next) return jsonEqual(before, after) ? unchanged : { changed: leaf, removed: emptySet };
-  const oldParts = new Map(old);
+  if (old && next) return compareParts(new Map(old), new Map(next), shape);
+  return jsonEqual(before, after) ? unchanged : { changed: leaf, removed: emptySet };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Only the fields that are not one and the same value on both sides are looked at: updates share what they leave alone. */
+function compareFields(before: Fields, after: Fields, shape: Shape): Comparison {
+  const old = new Map<string, unknown>();
+  const next = new Map<string, unknown>();
+  for (const key of Object.keys(after)) {
+    if (after[key] === before[key]) continue;
+    if (after[key] !== undefined) next.set(`f:${key}`, after[key]);
+    if (before[key] !== undefined) old.set(`f:${key}`, before[key]);
+  }
+  for (const key of Object.keys(before)) if (!(key in after)) old.set(`f:${key}`, before[key]);
+  return compareParts(old, next, shape);
+}
+
+function compareParts(old: ReadonlyMap<string, unknown>, next: ReadonlyMap<string, unknown>, shape: Shape): Comparison {
+  if (old.size === 0 && next.size === 0) return unchanged;
   const changed = new Map<string, FieldSet>();
   const removed = new Map<string, FieldSet>();
+  const isStruct = shape.kind === 'struct';
   for (const [element, part] of next) {
-    const result = compare(oldParts.get(element), part, shapeBelow(shape, element));
-    changed.set(
-      element,
-      !oldParts.has(element) && shape.kind !== 'struct' ? { ...result.changed, member: true } : result.changed,
-    );
+    const result = compare(old.get(element), part, shapeBelow(shape, element));
+    changed.set(element, !old.has(element) && !isStruct ? { ...result.changed, member: true } : result.changed);
     removed.set(element, result.removed);
-    oldParts.delete(element);
   }
-  for (const [element, part] of oldParts) {
+  for (const [element, part] of old) {
+    if (next.has(element)) continue;
     const gone = added(part, shapeBelow(shape, element));
-    removed.set(element, shape.kind === 'struct' ? gone : { ...gone, member: true });
+    removed.set(element, isStruct ? gone : { ...gone, member: true });
   }
   return { changed: node(false, changed), removed: node(false, removed) };
 }

@@ -6,9 +6,6 @@ import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/meta
 import type { NameCheck } from '../machinery/names.ts';
 import type { Strategy } from './definition.ts';
 
-/** An object as the generic hooks see it: with the fields that most kinds have. */
-type Loose = KubeObject & { readonly spec?: unknown; readonly status?: unknown };
-
 /** What one resource adds to the common strategy. Everything is optional but the check of its names. */
 export interface StrategyParts<T extends KubeObject> {
   readonly namespaced: boolean;
@@ -92,7 +89,7 @@ export function keepField<T extends object>(object: T, old: T, field: string): T
 
 /** For the status subresource: everything of `old`, but the status and what metadata it may write. */
 function keepSpec<T extends KubeObject>(object: T, old: T): T {
-  const { deletionTimestamp, generation, ownerReferences, ...metadata } = object.metadata;
+  const metadata = omit(object.metadata, 'deletionTimestamp', 'generation', 'ownerReferences');
   const before = old.metadata;
   return {
     ...old,
