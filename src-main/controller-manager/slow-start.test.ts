@@ -1,16 +1,19 @@
 import { expect, test } from 'vitest';
+import { yieldToEventLoop } from '#base/clock';
 import { slowStartBatch } from './slow-start.ts';
 
 test('batches double, and all calls of a batch run at once', async () => {
+  let waiting: (() => void)[] = [];
   const sizes: number[] = [];
-  let running = 0;
-  const result = await slowStartBatch(20, async () => {
-    running++;
-    await Promise.resolve();
-    if (running > 0) sizes.push(running);
-    running = 0;
-  });
-  expect(result).toEqual({ succeeded: 20, error: undefined });
+  const result = slowStartBatch(20, () => new Promise((resolve) => waiting.push(resolve)));
+  for (let made = 0; made < 20; made += sizes.at(-1) ?? 0) {
+    await yieldToEventLoop();
+    sizes.push(waiting.length);
+    const batch = waiting;
+    waiting = [];
+    for (const finish of batch) finish();
+  }
+  expect(await result).toEqual({ succeeded: 20, error: undefined });
   expect(sizes).toEqual([1, 2, 4, 8, 5]);
 });
 

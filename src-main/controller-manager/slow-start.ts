@@ -1,3 +1,5 @@
+import { Pacer } from '#base/pacer';
+
 export interface BatchResult {
   readonly succeeded: number;
   /** The first failure; calls that were not started because of it are not made at all. */
@@ -13,21 +15,36 @@ export async function slowStartBatch(count: number, call: (index: number) => Pro
   let succeeded = 0;
   let next = 0;
   for (let size = Math.min(count, 1); size > 0; size = Math.min(size * 2, count - next)) {
-    const first = next;
+    const indexes = Array.from({ length: size }, (_, i) => next + i);
     next += size;
-    const results = await Promise.allSettled(Array.from({ length: size }, (_, i) => call(first + i)));
-    let error: unknown;
-    for (const result of results) {
-      if (result.status === 'fulfilled') succeeded++;
-      else error ??= result.reason;
-    }
-    if (error !== undefined) return { succeeded, error };
+    const failures = await startAll(indexes, call);
+    succeeded += size - failures.length;
+    const [first] = failures;
+    if (first) return { succeeded, error: first.error };
   }
   return { succeeded, error: undefined };
 }
 
 /** Makes all calls at once, waits for all of them and throws the first failure. */
 export async function allAtOnce<T>(items: readonly T[], call: (item: T) => Promise<void>): Promise<void> {
-  const results = await Promise.allSettled(items.map(call));
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const [first] = await startAll(items, call);
+  if (first) throw first.error;
+}
+
+interface Failure {
+  readonly error: unknown;
+}
+
+/** Hundreds of requests are long work to start: the event loop gets its turns in between. */
+async function startAll<T>(items: readonly T[], call: (item: T) => Promise<void>): Promise<readonly Failure[]> {
+  const pacer = new Pacer();
+  const failures: Failure[] = [];
+  const calls: Promise<void>[] = [];
+  for (const item of items) {
+    // Handled here and now: a call may fail while the others are still being started.
+    calls.push(call(item).catch((error: unknown) => void failures.push({ error })));
+    await pacer.pace();
+  }
+  await Promise.all(calls);
+  return failures;
 }

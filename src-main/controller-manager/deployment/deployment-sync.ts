@@ -5,7 +5,6 @@ import type { Context } from '#base/context';
 import type { EventRecorder, ResourceClient } from '#client/client';
 import { causeOf } from '../pod-control.ts';
 import { allAtOnce } from '../slow-start.ts';
-import { writeStatus } from '../status-writer.ts';
 import { semanticEqual } from '../template-hash.ts';
 import { calculateStatus, rolloutStatus, withCondition } from './deployment-status.ts';
 import { syncNewReplicaSet } from './new-replica-set.ts';
@@ -206,6 +205,7 @@ export class DeploymentSync {
 
   async #writeStatus(status: DeploymentStatus): Promise<void> {
     if (semanticEqual(status, this.#deployment.status)) return;
-    this.#deployment = await writeStatus(this.#context, this.#parts.deployments, this.#deployment, status);
+    // Conditions have a history: on top of a stale one the write must fail and the whole look be repeated.
+    this.#deployment = await this.#parts.deployments.updateStatus(this.#context, { ...this.#deployment, status });
   }
 }
