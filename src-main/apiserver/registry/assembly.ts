@@ -14,6 +14,7 @@ import { defaultTolerations, priority } from '../admission/pod-plugins.ts';
 import { serviceAccount } from '../admission/service-account.ts';
 import type { ApiServerDelegates } from '../delegates.ts';
 import { WriteMemory } from '../storage/object-codec.ts';
+import { ObjectLeases } from '../storage/object-leases.ts';
 import { ObjectLister } from '../storage/object-list.ts';
 import { ObjectStore } from '../storage/object-store.ts';
 import { WriteRecorder } from '../storage/write-recorder.ts';
@@ -47,7 +48,9 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const { etcd, clock, random, logger, delegates } = options;
   const memory = new WriteMemory();
   const resources = new ResourceRegistry({ etcd, memory, clock, logger });
-  const store = new ObjectStore(etcd, new WriteRecorder(etcd, clock, random), memory, resources);
+  const recorder = new WriteRecorder(etcd, clock, random);
+  const leases = new ObjectLeases(etcd, clock);
+  const store = new ObjectStore({ etcd, recorder, memory, decoded: resources, leases });
   const reads = new Reads(store, new ObjectLister(etcd, resources), random);
   const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
   const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
@@ -61,6 +64,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
     deletes,
     delegates,
     clock,
+    editor: schemaEditor,
     pods: present(resources.find('', 'v1', 'pods'), 'pods are served'),
     verbs: new ObjectVerbs(writes, schemaEditor, clock),
     scale: new ScaleSubresource(reads, writes, schemaEditor),

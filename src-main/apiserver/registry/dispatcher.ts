@@ -6,11 +6,13 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { readBody } from './body.ts';
 import type { Deletes } from './deletes.ts';
 import type { ObjectVerbs } from './object-verbs.ts';
+import type { ObjectEditor } from './patching.ts';
 import type { Reads } from './reads.ts';
 import { methodNotAllowed, objectResponse, unknownResource } from './responses.ts';
 import type { RequestScope } from './scope.ts';
 import type { ServedResource } from './served-resource.ts';
 import { bindPod } from './subresources/binding.ts';
+import { writeEphemeralContainers } from './subresources/ephemeral-containers.ts';
 import type { EvictionSubresource } from './subresources/eviction.ts';
 import { finalizeNamespace } from './subresources/finalize.ts';
 import type { ScaleSubresource } from './subresources/scale.ts';
@@ -19,6 +21,7 @@ export interface DispatcherOptions {
   readonly store: ObjectStore;
   readonly reads: Reads;
   readonly verbs: ObjectVerbs;
+  readonly editor: ObjectEditor;
   readonly deletes: Deletes;
   readonly scale: ScaleSubresource;
   readonly eviction: EvictionSubresource;
@@ -104,6 +107,7 @@ export class Dispatcher {
     '*/status': (scope) => this.#status(scope),
     '*/scale': (scope) => this.#scale(scope),
     'pods/binding': (scope) => bindPod(scope, this.#options.store, this.#options.clock),
+    'pods/ephemeralcontainers': (scope) => this.#ephemeralContainers(scope),
     'pods/eviction': (scope) => this.#options.eviction.create(scope),
     'namespaces/finalize': (scope) => finalizeNamespace(scope, this.#options.store),
     'serviceaccounts/token': (scope) => this.#token(scope),
@@ -119,6 +123,12 @@ export class Dispatcher {
     const { scale } = this.#options;
     if (scope.info.verb === 'get') return scale.get(scope);
     return scope.info.verb === 'update' ? scale.put(scope) : scale.patch(scope);
+  }
+
+  async #ephemeralContainers(scope: RequestScope): Promise<ApiResponse> {
+    const { reads, store, editor } = this.#options;
+    if (scope.info.verb === 'get') return objectResponse(await reads.get(scope));
+    return writeEphemeralContainers(scope, store, editor);
   }
 
   async #token(scope: RequestScope): Promise<ApiResponse> {

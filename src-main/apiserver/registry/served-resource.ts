@@ -16,6 +16,9 @@ export interface ServedResource extends CachedResource {
   readonly fromStoredEvent: (event: WatchEvent) => WatchEvent;
 }
 
+/** Upstream's `--event-ttl`. */
+const eventTtlSeconds = 3600;
+
 const identity = <T>(value: T): T => value;
 
 export function servedResource(definition: ResourceDefinition, cache: WatchCache | undefined): ServedResource {
@@ -39,6 +42,7 @@ export function servedResource(definition: ResourceDefinition, cache: WatchCache
     apiVersion: formatGroupVersion(definition),
     namespaced: definition.namespaced,
     keyPrefix: definition.keyPrefix ?? '',
+    ttlSeconds: definition.kind === 'Event' ? eventTtlSeconds : undefined,
     toStored: storedAs ? (object) => deepFreeze(storedAs.toStored(object)) : identity,
     fromStored,
     fromStoredEvent: storedAs ? convertEvent : identity,

@@ -12,6 +12,7 @@ import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import { revision } from '#etcd/client';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { WriteMemory } from './object-codec.ts';
+import { ObjectLeases } from './object-leases.ts';
 import { ObjectLister } from './object-list.ts';
 import { ObjectStore } from './object-store.ts';
 import { WriteRecorder } from './write-recorder.ts';
@@ -29,12 +30,15 @@ const nothing = { recall: () => undefined };
 let path: string;
 let etcd: EmbeddedEtcd;
 let store: ObjectStore;
+let clock: SteppedClock;
 
 beforeEach(async () => {
   path = mkdtempSync(join(tmpdir(), 'drydock-storage-'));
-  const clock = new SteppedClock();
+  clock = new SteppedClock();
   etcd = await EmbeddedEtcd.open({ path, clock, logger: silentLogger, retention: 'none' });
-  store = new ObjectStore(etcd, new WriteRecorder(etcd, clock, new SeededRandom(1)), new WriteMemory(), nothing);
+  const recorder = new WriteRecorder(etcd, clock, new SeededRandom(1));
+  const leases = new ObjectLeases(etcd, clock);
+  store = new ObjectStore({ etcd, recorder, memory: new WriteMemory(), decoded: nothing, leases });
 });
 afterEach(async () => {
   await etcd.close();
@@ -81,6 +85,18 @@ test('an object can be removed by a change, once', async () => {
   const gone = await store.update(context, resource, 'ns', 'a', options, () => ({ remove: true }));
   expect(gone.removed).toBe(true);
   await expect(read('a')).rejects.toMatchObject({ reason: 'NotFound', message: 'counters "a" not found' });
+});
+
+test('objects with a time to live go by themselves, an hour after their last write', async () => {
+  const shortLived = { ...resource, ttlSeconds: 3600 };
+  await store.create(context, shortLived, counter('a'), options);
+  await store.create(context, shortLived, counter('b'), options);
+  expect(await etcd.leases(context)).toHaveLength(1);
+  await clock.step(1_800_000);
+  await store.update(context, shortLived, 'ns', 'b', options, increment);
+  await clock.step(1_900_000);
+  await expect(read('a')).rejects.toMatchObject({ reason: 'NotFound' });
+  expect((await read('b')).count).toBe(1);
 });
 
 test('a page of a compacted revision is Expired', async () => {

@@ -2,9 +2,11 @@ import type { KubeObject } from '#api/machinery/object';
 
 import type { Context } from '#base/context';
 import { jsonEqual } from '#base/freeze';
-import type { EtcdClient, KeyValue, Revision } from '#etcd/client';
+import type { EtcdClient, KeyValue, Operation, Revision } from '#etcd/client';
 import { alreadyExists, conflict, fromStore, notFound, type GroupResource } from './errors.ts';
-import { decodeStored, encodeStored, withRevision, WriteMemory, type DecodedObjects } from './object-codec.ts';
+import type { WriteMemory } from './object-codec.ts';
+import { decodeStored, encodeStored, withRevision, type DecodedObjects } from './object-codec.ts';
+import type { ObjectLeases } from './object-leases.ts';
 import type { WriteOrigin, WriteRecorder } from './write-recorder.ts';
 
 /** What storage has to know of a resource; the resource table's entries fit. */
@@ -12,6 +14,8 @@ export interface StoredResource extends GroupResource {
   readonly namespaced: boolean;
   /** With slashes at both ends: `/registry/pods/`. */
   readonly keyPrefix: string;
+  /** Objects go by themselves so long after their last write. */
+  readonly ttlSeconds?: number | undefined;
 }
 
 export interface Preconditions {
@@ -42,6 +46,14 @@ export function storageKey(resource: StoredResource, namespace: string, name: st
   return resource.namespaced ? `${resource.keyPrefix}${namespace}/${name}` : resource.keyPrefix + name;
 }
 
+export interface ObjectStoreOptions {
+  readonly etcd: EtcdClient;
+  readonly recorder: WriteRecorder;
+  readonly memory: WriteMemory;
+  readonly decoded: DecodedObjects;
+  readonly leases: ObjectLeases;
+}
+
 /**
  * Objects over the store (upstream: `k8s.io/apiserver/pkg/storage/etcd3`, release 1.36). Every write carries the record of
  * who asked for it; every object that comes back is frozen. Throws StatusError only.
@@ -51,8 +63,10 @@ export class ObjectStore {
   readonly #recorder: WriteRecorder;
   readonly #memory: WriteMemory;
   readonly #decoded: DecodedObjects;
+  readonly #leases: ObjectLeases;
 
-  constructor(etcd: EtcdClient, recorder: WriteRecorder, memory: WriteMemory, decoded: DecodedObjects) {
+  constructor({ etcd, recorder, memory, decoded, leases }: ObjectStoreOptions) {
+    this.#leases = leases;
     this.#etcd = etcd;
     this.#recorder = recorder;
     this.#memory = memory;
@@ -76,7 +90,7 @@ export class ObjectStore {
     const answer = await fromStore(
       this.#etcd.txn(context, {
         compare: [{ key, target: 'version', result: '=', version: 0 }],
-        success: [{ type: 'put', key, value: encodeStored(object) }],
+        success: [await this.#put(context, resource, key, object)],
         failure: [],
         record: JSON.stringify(record),
       }),
@@ -132,7 +146,7 @@ export class ObjectStore {
         current = fresh;
         continue;
       }
-      const result = await this.#swap(context, key, current, wanted, options);
+      const result = await this.#swap(context, resource, key, current, wanted, options);
       if (result !== 'lost') return result;
       suggested = false;
       current = await this.get(context, resource, namespace, name);
@@ -141,6 +155,7 @@ export class ObjectStore {
 
   async #swap(
     context: Context,
+    resource: StoredResource,
     key: string,
     current: KubeObject,
     wanted: Change,
@@ -154,7 +169,7 @@ export class ObjectStore {
     const answer = await fromStore(
       this.#etcd.txn(context, {
         compare: [{ key, target: 'mod', result: '=', modRevision }],
-        success: ['next' in wanted ? { type: 'put', key, value: encodeStored(wanted.next) } : { type: 'delete', key }],
+        success: ['next' in wanted ? await this.#put(context, resource, key, wanted.next) : { type: 'delete', key }],
         failure: [],
         record: JSON.stringify(record),
       }),
@@ -163,6 +178,13 @@ export class ObjectStore {
     this.#recorder.written(answer.revision, record);
     if ('next' in wanted) return { object: this.#remember(key, wanted.next, answer.revision), removed: false };
     return { object: withRevision(current, answer.revision), removed: true };
+  }
+
+  async #put(context: Context, resource: StoredResource, key: string, object: KubeObject): Promise<Operation> {
+    const value = encodeStored(object);
+    if (!resource.ttlSeconds) return { type: 'put', key, value };
+    const lease = await fromStore(this.#leases.leaseFor(context, resource.ttlSeconds));
+    return { type: 'put', key, value, lease };
   }
 
   async #read(context: Context, key: string): Promise<KeyValue | undefined> {
