@@ -28,7 +28,7 @@ function encode(hash: number): string {
 }
 
 /** JSON with sorted fields, without null, undefined, empty objects and empty lists: what Go calls semantically equal. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return spell(value) ?? 'null';
 }
 

@@ -70,12 +70,12 @@ export function planDaemons(view: DaemonView): DaemonPlan {
   return { create, delete: [...remove, ...finished], finished };
 }
 
-export function maxSurge({ set }: DaemonView, desired: number): number {
+function maxSurge({ set }: DaemonView, desired: number): number {
   if (set.spec.updateStrategy?.type === 'OnDelete') return 0;
   return scaledValue(set.spec.updateStrategy?.rollingUpdate?.maxSurge, desired, 'up', 0);
 }
 
-export function maxUnavailable(view: DaemonView, desired: number): number {
+function maxUnavailable(view: DaemonView, desired: number): number {
   const unavailable = scaledValue(view.set.spec.updateStrategy?.rollingUpdate?.maxUnavailable, desired, 'up', 1);
   return unavailable === 0 && maxSurge(view, desired) === 0 ? 1 : unavailable;
 }
@@ -101,7 +101,7 @@ function needsSurgePod(view: DaemonView, pods: readonly Pod[], staying: readonly
   return staying.length === 0 && pods.every((pod) => isPodTerminating(pod) && !isUpdated(pod, view.hash));
 }
 
-export function desiredCount({ fits }: DaemonView): number {
+function desiredCount({ fits }: DaemonView): number {
   let count = 0;
   for (const { shouldRun } of fits.values()) if (shouldRun) count++;
   return count;

@@ -47,7 +47,7 @@ export function withCondition(conditions: Conditions, next: DeploymentCondition)
   ];
 }
 
-export function withoutCondition(conditions: Conditions, type: string): readonly DeploymentCondition[] {
+function withoutCondition(conditions: Conditions, type: string): readonly DeploymentCondition[] {
   return (conditions ?? []).filter((each) => each.type !== type);
 }
 

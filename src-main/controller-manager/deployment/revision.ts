@@ -3,7 +3,7 @@ import { byCreation } from '../pod-status.ts';
 import { semanticEqual } from '../template-hash.ts';
 
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';
-export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
+const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 export const podTemplateHashLabel = 'pod-template-hash';
@@ -24,7 +24,7 @@ const ownAnnotations = new Set([
 type Annotations = Readonly<Record<string, string>>;
 
 /** The revision a replica set was last current as; 0 when it never was. */
-export function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations } }): number {
+function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations } }): number {
   const text = object.metadata.annotations?.[revisionAnnotation];
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : 0;
 }

@@ -9,7 +9,7 @@ export function replicasOf(object: { readonly spec: { readonly replicas?: number
   return object.spec.replicas ?? 1;
 }
 
-export function availableOf({ status }: ReplicaSet): number {
+function availableOf({ status }: ReplicaSet): number {
   return status?.availableReplicas ?? 0;
 }
 

@@ -46,7 +46,7 @@ export function replacesOnlyFailed({ spec }: Job): boolean {
   return spec.podReplacementPolicy === 'Failed' || spec.podFailurePolicy !== undefined;
 }
 
-export function hasFailed(job: Job, pod: Pod): boolean {
+function hasFailed(job: Job, pod: Pod): boolean {
   if (pod.status?.phase === 'Failed') return true;
   return !replacesOnlyFailed(job) && isPodTerminating(pod) && pod.status?.phase !== 'Succeeded';
 }

@@ -7,7 +7,7 @@ export const revisionLabel = 'controller-revision-hash';
 const podNameLabel = 'statefulset.kubernetes.io/pod-name';
 const podIndexLabel = 'apps.kubernetes.io/pod-index';
 
-export function podName(set: StatefulSet, ordinal: number): string {
+function podName(set: StatefulSet, ordinal: number): string {
   return `${set.metadata.name ?? ''}-${ordinal}`;
 }
 
@@ -19,7 +19,7 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   return name.startsWith(prefix) && /^(0|[1-9]\d*)$/.test(digits) ? Number(digits) : undefined;
 }
 
-export function claimName(set: StatefulSet, claim: PersistentVolumeClaim, ordinal: number): string {
+function claimName(set: StatefulSet, claim: PersistentVolumeClaim, ordinal: number): string {
   return `${claim.metadata.name ?? ''}-${podName(set, ordinal)}`;
 }
 
