@@ -23,7 +23,7 @@ import { RbacAuthorizer } from './rbac.ts';
 import { FakeObjects } from './testing/fake-objects.ts';
 
 const context = Context.background();
-const defaults: readonly KubeObject[] = Object.values(bootstrapPolicy).flat();
+const defaults: readonly KubeObject[] = bootstrapPolicy;
 
 function authorizerOf(objects: readonly KubeObject[]): UnionAuthorizer {
   const reader = new FakeObjects(objects);

@@ -36,9 +36,8 @@ export interface Handled {
 }
 
 const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
-/** Upstream's `--request-timeout`, and the least time it keeps a watch that names none (`--min-request-timeout`). */
+/** Upstream's `--request-timeout`. */
 const requestTimeoutMs = 60_000;
-const minWatchMs = 1_800_000;
 
 /** Takes one request from its bytes to its answer: decode, authenticate, impersonate, handle, encode. */
 export class RequestServer {
@@ -104,12 +103,11 @@ export class RequestServer {
     const headers = plainHeaders(incoming);
     const method = methodOf(incoming.method ?? 'GET');
     const info = parseRequestInfo(method, path, query);
-    const longRunning = isLongRunning(info);
     const user = await this.#identify(context, incoming, headers);
     const negotiated = negotiateFor(info, headers['accept']);
     const body = await readBody({ method, headers, chunks: incoming.iterator({ destroyOnReturn: false }) });
     const cause = parseCause(headers['traceparent'], headers['tracestate']);
-    const timed = this.#limit(context.withCause(cause), info, query, longRunning);
+    const timed = this.#limit(context.withCause(cause), info);
     const request: ApiRequest = {
       method,
       path,
@@ -161,17 +159,9 @@ export class RequestServer {
     return certificate;
   }
 
-  #limit(
-    context: Context,
-    info: RequestInfo,
-    query: URLSearchParams,
-    longRunning: boolean,
-  ): { context: Context; cancel: () => void } {
-    const { clock, random } = this.#options;
-    const asked = Number(query.get('timeoutSeconds') ?? 0);
-    if (info.verb === 'watch')
-      return context.withTimeout(clock, asked > 0 ? asked * 1000 : minWatchMs * (1 + random.next()));
-    return longRunning ? context.withCancel() : context.withTimeout(clock, requestTimeoutMs);
+  /** Watches limit themselves; streams are not limited at all. */
+  #limit(context: Context, info: RequestInfo): { context: Context; cancel: () => void } {
+    return isLongRunning(info) ? context.withCancel() : context.withTimeout(this.#options.clock, requestTimeoutMs);
   }
 
   #note(error: unknown, incoming: Incoming, auditId: string): void {

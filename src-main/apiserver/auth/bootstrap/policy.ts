@@ -1,4 +1,5 @@
-import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#api/gen/types';
+import type { ClusterRoleBinding, Role, RoleBinding } from '#api/gen/types';
+import type { KubeObject } from '#api/machinery/object';
 import { deepFreeze } from '#base/freeze';
 import { allAuthenticated } from '../authenticator.ts';
 import { serviceAccountsGroup } from '../service-account-name.ts';
@@ -6,14 +7,6 @@ import { componentRoles } from './component-roles.ts';
 import { controllerRoleBindings, controllerRoles } from './controller-roles.ts';
 import { allow, clusterRoleBinding, group, read, role, roleBinding, serviceAccount, user } from './rules.ts';
 import { userRoles } from './user-roles.ts';
-
-/** The objects an API server makes sure of when it starts (`post-start-hook rbac/bootstrap-roles`, release 1.36). */
-export interface BootstrapPolicy {
-  readonly clusterRoles: readonly ClusterRole[];
-  readonly clusterRoleBindings: readonly ClusterRoleBinding[];
-  readonly roles: readonly Role[];
-  readonly roleBindings: readonly RoleBinding[];
-}
 
 const manager = 'system:kube-controller-manager';
 const scheduler = 'system:kube-scheduler';
@@ -81,9 +74,15 @@ const namespacedBindings: readonly RoleBinding[] = [
   ]),
 ];
 
-export const bootstrapPolicy: BootstrapPolicy = deepFreeze({
-  clusterRoles: [...userRoles, ...componentRoles, ...controllerRoles],
-  clusterRoleBindings: bindings,
-  roles: namespacedRoles,
-  roleBindings: namespacedBindings,
-});
+/**
+ * The roles and bindings an API server makes sure of when it starts (`post-start-hook rbac/bootstrap-roles`, release 1.36).
+ * Those that are there stay as people changed them: a lab is made by one release, which has no rules to add to them.
+ */
+export const bootstrapPolicy: readonly KubeObject[] = deepFreeze([
+  ...userRoles,
+  ...componentRoles,
+  ...controllerRoles,
+  ...bindings,
+  ...namespacedRoles,
+  ...namespacedBindings,
+]);
