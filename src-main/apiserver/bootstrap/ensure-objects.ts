@@ -6,7 +6,7 @@ import type { Context } from '#base/context';
 import { jsonEqual } from '#base/freeze';
 import { InvariantError } from '#base/errors';
 import type { PostStartHook } from '../api-server.ts';
-import { loopbackUser } from '../auth/bootstrap/hook.ts';
+import { loopbackUser } from '../auth/bootstrap/loopback-user.ts';
 import type { ApiHandler, ApiRequest } from '../request.ts';
 
 const userAgent = 'kube-apiserver/v1.36.0 (drydock)';

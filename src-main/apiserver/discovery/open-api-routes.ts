@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { StatusError } from '#api/machinery/status';
+import { openApiV2, openApiV3, openApiV3Index } from '#api/openapi/documents';
 import { parseAccept } from '../http/negotiate.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
-import { groupVersionPaths } from './documents.ts';
-import type { OpenApiDocuments } from './open-api.ts';
 
 interface Rendered {
   readonly text: string;
@@ -18,29 +17,23 @@ const yearMs = 365 * 86_400_000;
  * are first asked for: they are megabytes that many labs never read.
  */
 export class OpenApiRoutes {
-  readonly #load: () => Promise<OpenApiDocuments>;
+  readonly #version: string;
   readonly #rendered = new Map<string, Promise<Rendered | undefined>>();
 
-  constructor(load: () => Promise<OpenApiDocuments>) {
-    this.#load = load;
+  /** `version`: what the documents call the server's version. */
+  constructor(version: string) {
+    this.#version = version;
   }
 
   async handle(request: ApiRequest, rest: readonly string[]): Promise<ApiResponse | undefined> {
     const [version, ...path] = rest;
     if (version !== 'v2' && version !== 'v3') return undefined;
     requireJson(request.headers['accept']);
-    if (version === 'v3' && path.length === 0) return this.#index();
+    if (version === 'v3' && path.length === 0) {
+      return { kind: 'object', status: 200, object: openApiV3Index(this.#version) };
+    }
     const document = await this.#document(version === 'v2' ? 'v2' : path.join('/'));
     return document && answer(request, document);
-  }
-
-  async #index(): Promise<ApiResponse> {
-    const paths: Record<string, unknown> = {};
-    for (const path of groupVersionPaths()) {
-      const hash = (await this.#document(path))?.etag.slice(1, -1) ?? '';
-      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
-    }
-    return { kind: 'object', status: 200, object: { paths } };
   }
 
   #document(path: string): Promise<Rendered | undefined> {
@@ -53,8 +46,12 @@ export class OpenApiRoutes {
   }
 
   async #render(path: string): Promise<Rendered | undefined> {
-    const documents = await this.#load();
-    const document = path === 'v2' ? documents.v2() : documents.v3(path);
+    const [root, group = '', version = ''] = path.split('/');
+    const core = root === 'api';
+    const document =
+      path === 'v2'
+        ? await openApiV2(this.#version)
+        : await openApiV3(core ? '' : group, core ? group : version, this.#version);
     if (document === undefined) return undefined;
     const text = JSON.stringify(document);
     return { text, etag: `"${createHash('sha512').update(text).digest('hex').toUpperCase()}"` };
@@ -64,9 +61,8 @@ export class OpenApiRoutes {
 function answer(request: ApiRequest, { text, etag }: Rendered): ApiResponse {
   const contentType = 'application/json';
   const headers: Record<string, string> = { etag, vary: 'Accept' };
-  const hash = request.query.get('hash');
-  // A URL that names the document's own hash never changes its meaning.
-  if (hash && `"${hash}"` === etag) headers['cache-control'] = `public, max-age=${yearMs / 1000}, immutable`;
+  // A URL with a hash means one content for ever: the index gives another one when the content changes.
+  if (request.query.get('hash')) headers['cache-control'] = `public, max-age=${yearMs / 1000}, immutable`;
   if (request.headers['if-none-match'] === etag) return { kind: 'text', status: 304, contentType, text: '', headers };
   return { kind: 'text', status: 200, contentType, text, headers };
 }

@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { Context } from '#base/context';
 import { StatusError } from '#api/machinery/status';
-import type { RequestInfo } from '../http/request-info.ts';
-import { parseAccept } from '../http/negotiate.ts';
-import { metricsContentType } from '../metrics/prometheus.ts';
-import type { ApiRequest, ApiResponse } from '../request.ts';
 import {
   aggregatedDiscovery,
+  aggregatedMediaType,
   apiGroup,
   apiGroupList,
   apiResourceList,
   apiVersions,
-  groupVersionPaths,
-} from './documents.ts';
+} from '#api/openapi/discovery';
+import { groupVersionPath } from '#api/openapi/paths';
+import { servedGroups } from '#api/resources/table';
+import type { RequestInfo } from '../http/request-info.ts';
+import { parseAccept } from '../http/negotiate.ts';
+import { metricsContentType } from '../metrics/prometheus.ts';
+import type { ApiRequest, ApiResponse } from '../request.ts';
 import { answerHealth, type HealthCheck } from './health.ts';
-import type { OpenApiDocuments } from './open-api.ts';
 import { OpenApiRoutes } from './open-api-routes.ts';
 import { serverVersion } from './version.ts';
 
@@ -25,7 +26,6 @@ export interface NonResourceOptions {
   /** Besides those of liveness. */
   readonly readinessChecks: readonly HealthCheck[];
   readonly metricsPage: (context: Context) => Promise<string>;
-  readonly openApi: () => Promise<OpenApiDocuments>;
   /** For service account tokens. */
   readonly issuer: string;
   readonly jwks: () => unknown;
@@ -39,7 +39,7 @@ export class NonResourceRoutes {
 
   constructor(options: NonResourceOptions) {
     this.#options = options;
-    this.#openApi = new OpenApiRoutes(options.openApi);
+    this.#openApi = new OpenApiRoutes(serverVersion.gitVersion);
   }
 
   /** Undefined for a path nobody serves. */
@@ -97,10 +97,10 @@ export class NonResourceRoutes {
     if (!wantsAggregated(request.headers['accept'] ?? '')) {
       return json(root === 'api' ? apiVersions(this.#options.serverAddress()) : apiGroupList(), { vary: 'Accept' });
     }
-    const text = JSON.stringify(aggregatedDiscovery(root));
+    const text = JSON.stringify(aggregatedDiscovery(`/${root}`));
     const etag = `"${createHash('sha256').update(text).digest('hex').toUpperCase()}"`;
     const headers = { etag, vary: 'Accept' };
-    const contentType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    const contentType = aggregatedMediaType;
     if (request.headers['if-none-match'] === etag) return { kind: 'text', status: 304, contentType, text: '', headers };
     return { kind: 'text', status: 200, contentType, text, headers };
   }
@@ -131,9 +131,11 @@ export class NonResourceRoutes {
   }
 
   #paths(): readonly string[] {
-    const groups = groupVersionPaths();
+    const groups = [...servedGroups()].flatMap(([group, versions]) =>
+      versions.map((version) => groupVersionPath(group, version)),
+    );
     const parents = groups.flatMap((path) =>
-      path.startsWith('apis/') ? [`/${path.split('/').slice(0, 2).join('/')}`] : [],
+      path.startsWith('/apis/') ? [path.split('/').slice(0, 3).join('/')] : [],
     );
     const checks = (path: string, list: readonly HealthCheck[]): string[] => [
       path,
@@ -150,8 +152,8 @@ export class NonResourceRoutes {
         '/openid/v1/jwks',
         '/version',
       ],
-      ...groups.map((path) => `/${path}`),
-      ...groups.map((path) => `/openapi/v3/${path}`),
+      ...groups,
+      ...groups.map((path) => `/openapi/v3${path}`),
       ...parents,
       ...checks('/healthz', this.#checks('healthz')),
       ...checks('/livez', this.#checks('livez')),
