@@ -2,7 +2,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { KubeList, KubeObject, WatchEvent } from '#api/machinery/object';
 import { Context } from '#base/context';
 import type { TransportRequest } from '#client/transport';
-import { TestApiServer } from '../../test/harness/api-server.ts';
+import { silentLogger } from '#base/logger';
+import { SeededRandom } from '#base/random';
+import { InProcessTransport } from '#cluster/in-process-transport';
+import { admin, openDelegates, TestApiServer } from '../../test/harness/api-server.ts';
+import { ApiServer } from './api-server.ts';
 
 const context = Context.background();
 let api: TestApiServer;
@@ -183,4 +187,58 @@ test('a stopped server ends its watches and turns requests away', async () => {
   await expect(send({ method: 'GET', path: maps })).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
   await api.server.start(context);
   expect(await send({ method: 'GET', path: maps })).toMatchObject({ kind: 'ConfigMapList' });
+});
+
+test('two servers of one store see each other: consistent lists, conflicts and watches', async () => {
+  const { clock, etcd } = api;
+  const other = new ApiServer({
+    ...{ name: 'kube-apiserver/other', etcd, clock, random: new SeededRandom(2), logger: silentLogger },
+    serviceCidr: { base: 0, prefix: 16 },
+    delegates: () => openDelegates,
+    postStartHooks: [],
+  });
+  await other.start(context);
+  const there = new InProcessTransport({ handler: other, user: admin, userAgent: 'test/2' });
+  const frames = await there.watch(context, { method: 'GET', path: maps });
+  const first = await createMap('a');
+  const list = (await there.request(context, { method: 'GET', path: maps })) as KubeList;
+  expect(list.items.map(({ metadata }) => metadata.name)).toEqual(['a']);
+  await there.request(context, { method: 'PUT', path: `${maps}/a`, body: { ...first, data: { k: '1' } } });
+  await expect(send({ method: 'PUT', path: `${maps}/a`, body: { ...first, data: {} } })).rejects.toMatchObject({
+    reason: 'Conflict',
+  });
+  await send({ method: 'DELETE', path: `${maps}/a` });
+  expect((await take(frames, 3)).map(brief)).toEqual(['ADDED a', 'MODIFIED a', 'DELETED a']);
+  await other.stop();
+});
+
+test('an Event is one object, whichever of its two kinds it is read as', async () => {
+  const involvedObject = { kind: 'Pod', namespace: 'default', name: 'web-0' };
+  const body = {
+    ...{ metadata: { name: 'e' }, involvedObject, reason: 'Started', message: 'Started it', type: 'Normal', count: 1 },
+    ...{ source: { component: 'kubelet', host: 'n1' } },
+  };
+  const newer = '/apis/events.k8s.io/v1/namespaces/default/events';
+  const frames = await api.transport().watch(context, { method: 'GET', path: newer });
+  await send({ method: 'POST', path: '/api/v1/namespaces/default/events', body });
+  const expected = {
+    ...{ apiVersion: 'events.k8s.io/v1', kind: 'Event', regarding: involvedObject, note: 'Started it' },
+    ...{ deprecatedSource: { component: 'kubelet', host: 'n1' }, deprecatedCount: 1 },
+  };
+  expect(await send({ method: 'GET', path: `${newer}/e` })).toMatchObject(expected);
+  const [frame] = await take(frames, 1);
+  expect(frame).toMatchObject({ type: 'ADDED', object: expected });
+  const query = { fieldSelector: 'involvedObject.name=web-0,type=Normal' };
+  const list = (await send({ method: 'GET', path: '/api/v1/namespaces/default/events', query })) as KubeList;
+  expect(list.items).toHaveLength(1);
+});
+
+test('unknown fields are dropped with a warning, or turned down', async () => {
+  const body = { metadata: { name: 'a' }, nonsense: 1 };
+  await expect(send({ method: 'POST', path: maps, query: { fieldValidation: 'Strict' }, body })).rejects.toMatchObject({
+    reason: 'BadRequest',
+    message:
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "nonsense"',
+  });
+  expect(await send({ method: 'POST', path: maps, body })).not.toHaveProperty('nonsense');
 });

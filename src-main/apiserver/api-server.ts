@@ -133,7 +133,8 @@ export class ApiServer implements Component, ApiHandler {
       if (context.ended || !life.context.ended) return error;
       return new StatusError('ServiceUnavailable', 'the server is shutting down', undefined, { cause: error });
     }
-    this.#options.logger.error('a request met a bug', { error: messageOf(error) });
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#options.logger.error('a request met a bug', { error: messageOf(error), stack });
     return new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, undefined, {
       cause: error,
     });
