@@ -28,7 +28,7 @@ export function replaceFields<T extends object>(value: T, changes: Partial<T>): 
 }
 
 /** `Always` for an image without tag or digest, or with `latest`. */
-export function defaultPullPolicy(image: string | undefined): string {
+function defaultPullPolicy(image: string | undefined): string {
   const reference = image ?? '';
   if (reference.includes('@')) return 'IfNotPresent';
   const name = reference.slice(reference.lastIndexOf('/') + 1);
@@ -76,7 +76,7 @@ function defaultEnv(env: Container['env']): Container['env'] {
   });
 }
 
-export function defaultContainer<T extends AnyContainer>(container: T): T {
+function defaultContainer<T extends AnyContainer>(container: T): T {
   const filled = withDefaults<AnyContainer>(container, {
     imagePullPolicy: defaultPullPolicy(container.image),
     terminationMessagePath: '/dev/termination-log',
@@ -140,7 +140,7 @@ function defaultProjected(projected: NonNullable<Volume['projected']>): NonNulla
 }
 
 /** What pods and pod templates have in common. */
-export function defaultPodSpec(spec: PodSpec): PodSpec {
+function defaultPodSpec(spec: PodSpec): PodSpec {
   const { serviceAccountName, serviceAccount } = spec;
   const account = serviceAccountName ?? serviceAccount;
   const filled = withDefaults(spec, {

@@ -25,11 +25,6 @@ export function isControlledBy(
   return controllerOf(object)?.uid === owner.metadata.uid;
 }
 
-/** Spreads `changes` over the metadata of `object`; the rest is shared. */
-export function withMetadata<T extends { readonly metadata: ObjectMeta }>(object: T, changes: Partial<ObjectMeta>): T {
-  return { ...object, metadata: { ...object.metadata, ...changes } };
-}
-
 /** `record` without `keys`; the same object when none of them is there. */
 export function omit<T extends object, K extends keyof T>(record: T, ...keys: readonly K[]): Omit<T, K> {
   if (!keys.some((key) => key in record)) return record;

@@ -16,11 +16,6 @@ const mediaTypes: Readonly<Record<string, PatchKind>> = {
 /** The patch kinds in the order kube-apiserver names them when it refuses another. */
 export const patchMediaTypes: readonly string[] = Object.keys(mediaTypes);
 
-/** Undefined for a media type that is no patch. */
-export function patchKindOf(mediaType: string): PatchKind | undefined {
-  return mediaTypes[mediaType];
-}
-
 /**
  * The object after a JSON, merge or strategic patch; not yet decoded: give it to `decodeObject`. Throws StatusError:
  * BadRequest for a body that is no patch, Invalid (422) for one that does not apply to this object.

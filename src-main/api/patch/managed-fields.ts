@@ -74,7 +74,7 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
   }));
 }
 
-export function encodeManagers(managers: readonly Ownership[]): readonly ManagedFieldsEntry[] {
+function encodeManagers(managers: readonly Ownership[]): readonly ManagedFieldsEntry[] {
   return managers
     .filter(({ fields }) => !isEmptySet(fields))
     .sort(compareOwnership)

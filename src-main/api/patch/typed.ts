@@ -19,7 +19,7 @@ const whole: Shape = { kind: 'leaf' };
 const shapes = new Map<string, Map<string, Shape>>();
 
 /** The shape of `field` in the model `schema`; worked out once. */
-export function shapeOfField(schema: string, field: string): Shape {
+function shapeOfField(schema: string, field: string): Shape {
   let known = shapes.get(schema);
   if (!known) shapes.set(schema, (known = new Map()));
   let shape = known.get(field);
@@ -44,20 +44,20 @@ function deriveShape(schema: string, field: string): Shape {
   }
 }
 
-export function shapeOfType(type: TypeSchema): Shape {
+function shapeOfType(type: TypeSchema): Shape {
   if (type.kind === 'ref') return isAtomicModel(type.ref) ? whole : { kind: 'struct', schema: type.ref };
   return type.kind === 'map' ? { kind: 'map', values: type.values } : whole;
 }
 
 /** The shape of the value that `element` leads to. */
-export function shapeBelow(shape: Shape, element: string): Shape {
+function shapeBelow(shape: Shape, element: string): Shape {
   if (shape.kind === 'struct') return shapeOfField(shape.schema, element.slice(2));
   if (shape.kind === 'map') return shapeOfType(shape.values);
   return shape.kind === 'keyed' ? shapeOfType(shape.items) : whole;
 }
 
 /** The path element of an item of a keyed list or set. */
-export function itemElement(shape: Shape, item: unknown): string {
+function itemElement(shape: Shape, item: unknown): string {
   if (shape.kind !== 'keyed') return `v:${JSON.stringify(item)}`;
   const record = isObject(item) ? item : {};
   const keys = [...shape.keys].sort().map((key) => [key, record[key] ?? keyDefault(key)] as const);
@@ -65,7 +65,7 @@ export function itemElement(shape: Shape, item: unknown): string {
 }
 
 /** The parts of a value by path element; undefined when the value is owned whole. */
-export function partsOf(value: unknown, shape: Shape): readonly (readonly [string, unknown])[] | undefined {
+function partsOf(value: unknown, shape: Shape): readonly (readonly [string, unknown])[] | undefined {
   if ((shape.kind === 'struct' || shape.kind === 'map') && isObject(value)) {
     return Object.entries(value)
       .filter(([, part]) => part !== undefined)

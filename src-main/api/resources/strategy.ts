@@ -1,7 +1,7 @@
 import { jsonEqual } from '#base/freeze';
 import { omit } from '../machinery/meta.ts';
 import type { KubeObject } from '../machinery/object.ts';
-import { invalid, type FieldError } from '../validation/errors.ts';
+import type { FieldError } from '../validation/errors.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/metadata.ts';
 import type { NameCheck } from '../machinery/names.ts';
 import type { Strategy } from './definition.ts';
@@ -80,7 +80,7 @@ function firstGeneration<T extends KubeObject>(object: T, parts: StrategyParts<T
 }
 
 /** `object` with `field` as `old` has it. */
-export function keepField<T extends object>(object: T, old: T, field: string): T {
+function keepField<T extends object>(object: T, old: T, field: string): T {
   const [next, before] = [object as Record<string, unknown>, old as Record<string, unknown>];
   if (next[field] === before[field]) return object;
   if (before[field] !== undefined) return { ...object, [field]: before[field] };
@@ -112,9 +112,4 @@ function nextGeneration<T extends KubeObject>(object: T, old: T, parts: Strategy
   if (object.metadata.generation === generation) return object;
   if (generation === undefined) return { ...object, metadata: omit(object.metadata, 'generation') };
   return { ...object, metadata: { ...object.metadata, generation } };
-}
-
-/** The one error of a field that was set for good; none when it is as before. */
-export function immutable(next: unknown, before: unknown, field: string): readonly FieldError[] {
-  return jsonEqual(next, before) ? [] : [invalid(field, next, 'field is immutable')];
 }

@@ -50,11 +50,6 @@ export function storageKey(row: ResourceDefinition, namespace: string, name: str
   return row.namespaced ? `${row.keyPrefix ?? ''}${namespace}/${name}` : `${row.keyPrefix ?? ''}${name}`;
 }
 
-/** The prefix of all objects of `row`, or of those in one namespace. */
-export function storagePrefix(row: ResourceDefinition, namespace = ''): string {
-  return row.namespaced && namespace !== '' ? `${row.keyPrefix ?? ''}${namespace}/` : (row.keyPrefix ?? '');
-}
-
 /** API groups with their versions, in discovery order; the core group is the empty name. */
 export function servedGroups(): ReadonlyMap<string, readonly string[]> {
   const groups = new Map<string, string[]>();

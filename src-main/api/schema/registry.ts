@@ -3,7 +3,6 @@ import { models as generated } from '../gen/schema.ts';
 import { metaModels } from './meta-models.ts';
 import type { ModelSchema } from './types.ts';
 
-const core = 'io.k8s.api.core.v1.';
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 
 /** `core.v1.Pod` and `meta.v1.ObjectMeta`, as the hand-kept tables write them, in full OpenAPI spelling. */
@@ -13,7 +12,7 @@ export function fullSchemaName(short: string): string {
 }
 
 /** The Go package segment that holds the types of an API group: `rbac` for `rbac.authorization.k8s.io`. */
-export function packageOfGroup(group: string): string {
+function packageOfGroup(group: string): string {
   return group === '' ? 'core' : (group.split('.')[0] ?? group);
 }
 
@@ -40,7 +39,3 @@ export function schemaOf(name: string): ModelSchema {
 export function modelNames(): readonly string[] {
   return [...Object.keys(generated), ...Object.keys(metaModels)].sort();
 }
-
-export const objectMetaSchema = `${meta}ObjectMeta`;
-export const listMetaSchema = `${meta}ListMeta`;
-export const podSpecSchema = `${core}PodSpec`;

@@ -55,7 +55,7 @@ export function notSupported(field: string, value: unknown, supported: readonly 
 }
 
 /** The text after the field's path: `Invalid value: "x": must be ...`. */
-export function errorBody(error: FieldError): string {
+function errorBody(error: FieldError): string {
   const name = kinds[error.type][0];
   const bare = error.type === 'required' || error.type === 'forbidden' || error.type === 'tooLong';
   const head = bare ? name : `${name}: ${JSON.stringify(error.value ?? null)}`;

@@ -11,7 +11,7 @@ import { validateVolumes } from './volumes.ts';
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-export function validateToleration(toleration: Toleration, path: string): FieldError[] {
+function validateToleration(toleration: Toleration, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const { key, operator, value, effect, tolerationSeconds } = toleration;
   if (key) errors.push(...byName(isQualifiedName, key, `${path}.key`));

@@ -19,7 +19,7 @@ import { validatePodSpec } from './pod.ts';
 const isEmptySelector = (selector: LabelSelector): boolean =>
   Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
 
-export function validateSelectorOf(selector: LabelSelector | undefined, path: string, kind: string): FieldError[] {
+function validateSelectorOf(selector: LabelSelector | undefined, path: string, kind: string): FieldError[] {
   if (!selector) return [required(path)];
   const errors = validateLabelSelector(selector, path);
   if (isEmptySelector(selector)) errors.push(invalid(path, selector, `empty selector is invalid for ${kind}`));
