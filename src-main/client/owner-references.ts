@@ -22,9 +22,3 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
 export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
   return controllerOf(object)?.uid === owner.metadata.uid;
 }
-
-/** Values for an informer index: the uid of the controller, none for orphans. */
-export function controllerUidIndex(object: KubeObject): readonly string[] {
-  const uid = controllerOf(object)?.uid;
-  return uid === undefined ? [] : [uid];
-}

@@ -1,7 +1,7 @@
-import type { Node, Pod, PodCondition } from '#api/gen/types';
+import type { Node, Pod } from '#api/gen/types';
 import { objectKey } from '#api/machinery/object';
 import { isStatus } from '#api/machinery/status';
-import { formatTime, type Clock } from '#base/clock';
+import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
@@ -16,6 +16,7 @@ import { nodeEvents } from './node-events.ts';
 import type { NodeState } from './node-state.ts';
 import { planPreemption, type PreemptionPlan } from './preemption.ts';
 import { SchedulingQueue, type QueuedPod } from './queue.ts';
+import { evictVictims, writeUnschedulable } from './unschedulable.ts';
 
 export interface SchedulingLoopOptions {
   readonly client: KubeClient;
@@ -177,8 +178,8 @@ export class SchedulingLoop {
       this.#queue.addUnschedulable(queued, placement.events);
       this.#remember(pod, placement, 'unschedulable', message, nominated);
       this.#options.recorder.event(pod, 'Warning', 'FailedScheduling', message);
-      await this.#writeCondition(on.context, pod, message, nominated);
-      if (plan) await this.#evict(on.context, pod, plan);
+      await writeUnschedulable(on.context, this.#options, pod, message, nominated);
+      if (plan) await evictVictims(on.context, this.#options, pod, plan);
     } catch (error) {
       if (context.ended || isStatus(error, 'NotFound')) return;
       this.#options.logger.warn('could not record that a pod is unschedulable', { pod: key, error: messageOf(error) });
@@ -186,46 +187,6 @@ export class SchedulingLoop {
       if (nominated) this.#queue.add(pod);
     } finally {
       on.cancel();
-    }
-  }
-
-  async #writeCondition(context: Context, pod: Pod, message: string, nominatedNodeName: string): Promise<void> {
-    const { client, clock } = this.#options;
-    const all = pod.status?.conditions ?? [];
-    const before = all.find(({ type }) => type === 'PodScheduled');
-    const sameNomination = (pod.status?.nominatedNodeName ?? '') === nominatedNodeName;
-    const same = before?.status === 'False' && before.reason === 'Unschedulable' && before.message === message;
-    if (same && sameNomination) return;
-    const condition: PodCondition = {
-      type: 'PodScheduled',
-      status: 'False',
-      lastTransitionTime:
-        before?.status === 'False' && before.lastTransitionTime ? before.lastTransitionTime : formatTime(clock.now()),
-      reason: 'Unschedulable',
-      message,
-    };
-    const conditions = [...all.filter(({ type }) => type !== 'PodScheduled'), condition];
-    const status = { conditions, ...(sameNomination ? {} : { nominatedNodeName: nominatedNodeName || null }) };
-    const { namespace = '', name = '', uid } = pod.metadata;
-    const patch = { metadata: { uid }, status };
-    await client.resource<Pod>(pods).patch(context, namespace, name, 'merge', patch, { subresource: 'status' });
-  }
-
-  async #evict(context: Context, preemptor: Pod, plan: PreemptionPlan): Promise<void> {
-    const { client, clock, recorder } = this.#options;
-    for (const victim of plan.victims) {
-      if (victim.metadata.deletionTimestamp) continue;
-      const { namespace = '', name = '', uid } = victim.metadata;
-      const message = `${preemptor.spec.schedulerName ?? 'default-scheduler'}: preempting to accommodate a higher priority pod`;
-      const condition = { type: 'DisruptionTarget', status: 'True', lastTransitionTime: formatTime(clock.now()) };
-      const others = (victim.status?.conditions ?? []).filter(({ type }) => type !== condition.type);
-      const conditions = [...others, { ...condition, reason: 'PreemptionByScheduler', message }];
-      const patch = { metadata: { uid }, status: { conditions } };
-      const resource = client.resource<Pod>(pods);
-      await resource.patch(context, namespace, name, 'merge', patch, { subresource: 'status' });
-      await resource.delete(context, namespace, name, uid ? { preconditions: { uid } } : {});
-      const text = `Preempted by pod ${preemptor.metadata.uid ?? ''} on node ${plan.nodeName}`;
-      recorder.event(victim, 'Normal', 'Preempted', text, preemptor.metadata.resourceVersion);
     }
   }
 
