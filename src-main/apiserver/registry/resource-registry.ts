@@ -20,6 +20,8 @@ export interface ResourceRegistryOptions {
 /** The resource table brought to life: one watch cache for every place in the store, one served resource for every row. */
 export class ResourceRegistry implements CachedObjects, DecodedObjects {
   readonly #served = new Map<string, ServedResource>();
+  /** By group and plural alone. */
+  readonly #byName = new Map<string, ServedResource>();
   /** By key prefix: rows that share a place share the cache. */
   readonly #caches = new Map<string, WatchCache>();
 
@@ -29,7 +31,9 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
     for (const row of rows) {
       const bare = servedResource(row, undefined);
       const cache = row.keyPrefix === undefined ? undefined : this.#cacheAt(row.keyPrefix, bare, options);
-      this.#served.set(`${row.group}/${row.version}/${row.plural}`, servedResource(row, cache));
+      const served = servedResource(row, cache);
+      this.#served.set(`${row.group}/${row.version}/${row.plural}`, served);
+      this.#byName.set(`${row.group}/${row.plural}`, served);
     }
   }
 
@@ -38,14 +42,15 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
   }
 
   get(group: string, resource: string, namespace: string, name: string): KubeObject | undefined {
-    const served = this.#any(group, resource);
+    const served = this.#byName.get(`${group}/${resource}`);
     const stored = served?.cache?.peek(namespace, name);
     return stored && served?.fromStored(stored);
   }
 
   list(group: string, resource: string, namespace = ''): readonly KubeObject[] {
-    const served = this.#any(group, resource);
-    return served?.cache?.snapshot(namespace).objects.map(served.fromStored) ?? [];
+    const served = this.#byName.get(`${group}/${resource}`);
+    const objects = served?.cache?.snapshot(namespace).objects ?? [];
+    return served?.definition.storedAs ? objects.map(served.fromStored) : objects;
   }
 
   recall(key: string, modRevision: Revision): KubeObject | undefined {
@@ -75,13 +80,6 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
       if (served.cache && !served.definition.storedAs) counts.set(formatGroupResource(served), served.cache.watchers);
     }
     return counts;
-  }
-
-  #any(group: string, resource: string): ServedResource | undefined {
-    for (const served of this.#served.values()) {
-      if (served.group === group && served.resource === resource) return served;
-    }
-    return undefined;
   }
 
   #cacheAt(prefix: string, served: ServedResource, options: ResourceRegistryOptions): WatchCache {
