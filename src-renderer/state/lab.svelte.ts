@@ -15,7 +15,8 @@ import type { ComponentTruth, MachineTruth } from '#contract/labs';
 import type { Connection } from '../ipc/connection.ts';
 import { labHealth, nodeHealth, type NodeHealth } from './models/node.view-model.ts';
 import { HueAllocator, ownerOf, type Owner } from './models/owner.view-model.ts';
-import { isFinished, isReady } from './models/pod.view-model.ts';
+import { isFinished, isReady, isRefused } from './models/pod.view-model.ts';
+import { epochOf } from './models/time.view-model.ts';
 import { Objects } from './objects.svelte.ts';
 import { Reflector } from './reflector.svelte.ts';
 import { StoreStream } from './store-stream.svelte.ts';
@@ -23,6 +24,7 @@ import type { Ticker } from './ticker.svelte.ts';
 
 const controlPlane = ['kube-apiserver', 'etcd', 'kube-scheduler', 'kube-controller-manager'];
 const defaultMonitorGraceMs = 50_000;
+const unscheduledWorthALookMs = 3000;
 
 /** A worker as the map shows it: what the API server says, and what is really there. */
 export interface Worker {
@@ -114,8 +116,13 @@ export class LabState {
     return byNode;
   });
 
-  /** Pods that no node has yet. */
-  readonly unscheduled = $derived.by(() => (this.podsByNode.get('') ?? []).filter((pod) => !isFinished(pod)));
+  /** Pods that no node has yet, once they are worth a look: refused by the scheduler, or waiting for more than a moment. */
+  readonly unscheduled = $derived.by(() => {
+    const sinceMs = this.#ticker.nowMs - unscheduledWorthALookMs;
+    return (this.podsByNode.get('') ?? []).filter(
+      (pod) => !isFinished(pod) && (isRefused(pod) || (epochOf(pod.metadata.creationTimestamp) ?? 0) < sinceMs),
+    );
+  });
 
   readonly workers = $derived.by((): readonly Worker[] => {
     const nodes = new Map(this.nodes.list.map((node) => [node.metadata?.name ?? '', node]));
@@ -165,9 +172,11 @@ export class LabState {
     return ownerOf(pod, (uid) => this.replicaSets.get(uid));
   }
 
-  /** Degrees; undefined for the system's own pods, which are grey. */
+  /** Degrees; undefined, which is grey, for the system's own pods, and until it is known whose ReplicaSet it is. */
   hueOf(pod: Pod): number | undefined {
-    return pod.metadata?.namespace === 'kube-system' ? undefined : this.#hues.hueOf(this.ownerOf(pod).uid);
+    const owner = this.ownerOf(pod);
+    if (pod.metadata.namespace === 'kube-system') return undefined;
+    return owner.kind === 'ReplicaSet' && !this.replicaSets.get(owner.uid) ? undefined : this.#hues.hueOf(owner.uid);
   }
 
   hueOfOwner(uid: string): number {

@@ -1,10 +1,13 @@
 import type { StoreChange } from '#contract/store';
+import type { WatchRequest } from '#contract/watches';
 import type { Connection } from '../ipc/connection.ts';
 import { StoreTree } from './models/store-tree.view-model.ts';
 
 /** Changes kept for the stream; older ones are in the store itself. */
 const keptChanges = 2000;
 const rateWindowMs = 10_000;
+/** Revisions of the past that the stream begins with. */
+const historyRevisions = 200;
 const treeRefreshMs = 200;
 
 /**
@@ -24,6 +27,9 @@ export class StoreStream {
   #cancel: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #treeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** What the tree already knew when it was read. */
+  #treeRevision = 0;
+  #run = 0;
   #arrivals: { readonly atMs: number; readonly count: number }[] = [];
 
   constructor(connection: Connection, lab: string) {
@@ -33,21 +39,12 @@ export class StoreStream {
 
   start(): void {
     this.stop();
-    const request = this.revision > 0 ? { lab: this.#lab, fromRevision: this.revision + 1 } : { lab: this.#lab };
-    this.#cancel = this.#connection.watch('store', request, {
-      onEvents: (events) => this.#take(events.flatMap((event) => (event.type === 'ADDED' ? [event.object] : []))),
-      onEnd: (error) => {
-        this.#cancel = undefined;
-        if (error?.reason === 'Expired') this.revision = 0;
-        else this.error = error?.message;
-        this.#timer = setTimeout(() => this.start(), 1000);
-      },
-    });
-    void this.#loadTree();
+    void this.#follow();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#run++;
     clearTimeout(this.#treeTimer);
     this.#treeTimer = undefined;
     this.#cancel?.();
@@ -65,6 +62,7 @@ export class StoreStream {
     if (!last) return;
     this.error = undefined;
     for (const change of changes) {
+      if (change.revision <= this.#treeRevision) continue;
       if (change.type === 'DELETE') this.tree.delete(change.key);
       else this.tree.put({ key: change.key, modRevision: change.revision, size: change.size });
     }
@@ -81,21 +79,39 @@ export class StoreStream {
     }, treeRefreshMs);
   }
 
-  async #loadTree(): Promise<void> {
+  /** Reads every key, then watches from a little before, so that the stream does not begin empty. */
+  async #follow(): Promise<void> {
+    const run = ++this.#run;
     try {
       const range = await this.#connection.call('store.range', { lab: this.#lab, prefix: '/', limit: 100_000 });
-      const newer = this.changes.filter((change) => change.revision > range.revision).reverse();
+      if (run !== this.#run) return;
       this.tree.clear();
       for (const key of range.keys) this.tree.put(key);
-      for (const change of newer) {
-        if (change.type === 'DELETE') this.tree.delete(change.key);
-        else this.tree.put({ key: change.key, modRevision: change.revision, size: change.size });
-      }
-      this.revision = Math.max(this.revision, range.revision);
+      const fromRevision = this.revision > 0 ? this.revision + 1 : Math.max(1, range.revision - historyRevisions);
+      this.#treeRevision = range.revision;
       this.treeLoaded = true;
       this.treeVersion++;
+      this.#watch({ lab: this.#lab, fromRevision: Math.min(fromRevision, range.revision + 1) });
+      this.error = undefined;
     } catch (error) {
-      this.error = error instanceof Error ? error.message : String(error);
+      if (run === this.#run) this.#retry(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #watch(request: WatchRequest<'store'>): void {
+    this.#cancel = this.#connection.watch('store', request, {
+      onEvents: (events) => this.#take(events.flatMap((event) => (event.type === 'ADDED' ? [event.object] : []))),
+      onEnd: (error) => {
+        this.#cancel = undefined;
+        // The history was compacted: from now on, then.
+        if (error?.reason === 'Expired' && request.fromRevision !== undefined) this.#watch({ lab: this.#lab });
+        else this.#retry(error?.message);
+      },
+    });
+  }
+
+  #retry(problem: string | undefined): void {
+    this.error = problem;
+    this.#timer = setTimeout(() => this.start(), 1000);
   }
 }

@@ -3,7 +3,16 @@ import type { Deployment, Job, Service } from '#api/gen/types';
 import { parseObjects } from '../../state/workload-actions.ts';
 import { workloadRows, type Workloads } from './workloads.view-model.ts';
 
-const none: Workloads = { deployments: [], statefulSets: [], daemonSets: [], jobs: [], cronJobs: [], services: [] };
+const none: Workloads = {
+  deployments: [],
+  statefulSets: [],
+  daemonSets: [],
+  jobs: [],
+  cronJobs: [],
+  services: [],
+  pods: [],
+  isGone: () => false,
+};
 const metadata = { name: 'web', namespace: 'default', uid: 'u' };
 const template = { spec: { containers: [{ name: 'c', image: 'nginx:1.29' }] } };
 

@@ -1,7 +1,7 @@
-import type { CronJob, DaemonSet, Deployment, Job, Service, StatefulSet } from '#api/gen/types';
+import type { CronJob, DaemonSet, Deployment, Job, Pod, Service, StatefulSet } from '#api/gen/types';
 import type { KubeObject } from '#api/machinery/object';
 import type { ObjectName } from '../../state/workload-actions.ts';
-import type { Tone } from '../../state/models/pod.view-model.ts';
+import { podLook, restarts, type Tone } from '../../state/models/pod.view-model.ts';
 import { epochOf } from '../../state/models/time.view-model.ts';
 
 export interface WorkloadRow {
@@ -28,6 +28,9 @@ export interface Workloads {
   readonly jobs: readonly Job[];
   readonly cronJobs: readonly CronJob[];
   readonly services: readonly Service[];
+  readonly pods: readonly Pod[];
+  /** Whether a node's machine does not run. */
+  readonly isGone: (nodeName: string | undefined) => boolean;
 }
 
 type Facts = Pick<WorkloadRow, 'tone' | 'status' | 'what'> & Partial<Pick<WorkloadRow, 'replicas' | 'restartable'>>;
@@ -47,6 +50,7 @@ export function workloadRows(all: Workloads, filter: string): readonly WorkloadR
     ...all.jobs.map((one) => row(one, 'Job', batch('jobs'), jobFacts(one))),
     ...all.cronJobs.map((one) => row(one, 'CronJob', batch('cronjobs'), cronFacts(one))),
     ...all.services.map((one) => row(one, 'Service', { apiVersion: 'v1', resource: 'services' }, serviceFacts(one))),
+    ...all.pods.map((one) => row(one, 'Pod', { apiVersion: 'v1', resource: 'pods' }, podFacts(one, all))),
   ];
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter((one) => {
@@ -113,6 +117,13 @@ function cronFacts(one: CronJob): Facts {
     status: suspended ? 'suspended' : `${active} active`,
     what: one.spec?.schedule ?? '',
   };
+}
+
+function podFacts(one: Pod, all: Workloads): Facts {
+  const look = podLook(one, all.isGone(one.spec?.nodeName));
+  const again = restarts(one);
+  const where = one.spec?.nodeName ? `on ${one.spec.nodeName}` : 'no node yet';
+  return { tone: look.tone, status: look.word, what: again > 0 ? `${where}, ${again} restarts` : where };
 }
 
 function serviceFacts(one: Service): Facts {

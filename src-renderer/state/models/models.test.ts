@@ -22,6 +22,7 @@ const ready = (status: string, transition = 0): Node => ({
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name: 'worker-1', labels: { 'topology.kubernetes.io/zone': 'a' } },
+  spec: {},
   status: { conditions: [{ type: 'Ready', status, lastTransitionTime: at(transition) }] },
 });
 
@@ -85,6 +86,7 @@ describe('owners', () => {
       apiVersion: 'apps/v1',
       kind: 'ReplicaSet',
       metadata: { name: 'web-7d4', ownerReferences: [owner('Deployment', 'd', 'web')] },
+      spec: { selector: {} },
     } satisfies ReplicaSet;
     expect(ownerOf(pod({}, { metadata }), () => set)).toEqual({ uid: 'd', kind: 'Deployment', name: 'web' });
     expect(ownerOf(pod({}, { metadata }), () => undefined).uid).toBe('rs');

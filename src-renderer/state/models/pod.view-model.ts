@@ -48,6 +48,11 @@ export function restarts(pod: Pod): number {
   return (pod.status?.containerStatuses ?? []).reduce((sum, one) => sum + one.restartCount, 0);
 }
 
+/** Whether the scheduler has tried, and found no node. */
+export function isRefused(pod: Pod): boolean {
+  return pod.status?.conditions?.some((one) => one.type === 'PodScheduled' && one.status === 'False') ?? false;
+}
+
 /** Why no node has been found yet, as the scheduler says it. */
 export function waitingReason(pod: Pod): string {
   const scheduled = pod.status?.conditions?.find((one) => one.type === 'PodScheduled');

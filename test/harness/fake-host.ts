@@ -1,0 +1,197 @@
+import { AsyncQueue } from '#base/async-queue';
+import { formatTime, type Clock } from '#base/clock';
+import type { Context } from '#base/context';
+import type { KubeObject } from '#api/machinery/object';
+import { StatusError } from '#api/machinery/status';
+import type { Lab, ProgressStep, Truth } from '#contract/labs';
+import { defaultSettings, type Settings } from '#contract/settings';
+import type { StoreChange, StoreValue } from '#contract/store';
+import type { StreamEvent } from '#contract/watches';
+import type { ContractHandlers } from '#host/handlers';
+
+/**
+ * A scripted host for work on the UI and for its tests: objects are whatever the script puts, and nothing controls them.
+ * `put` and `remove` write to a pretended store and tell every watch.
+ */
+export class FakeHost {
+  readonly #clock: Clock;
+  readonly #objects = new Map<string, { resource: string; object: KubeObject }>();
+  readonly #values = new Map<string, StoreValue[]>();
+  readonly #changes: StoreChange[] = [];
+  readonly #listeners = new Set<(kind: string, event: StreamEvent<unknown>) => void>();
+  readonly labs = new Map<string, Lab>();
+  readonly truths = new Map<string, Truth>();
+  settings: Settings = defaultSettings;
+  revision = 0;
+  /** What the API was asked, newest last. */
+  readonly asked: string[] = [];
+  onCall: (name: string, request: Readonly<Record<string, unknown>>) => void = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(agoMs = 0): string {
+    return formatTime(this.#clock.now() - agoMs);
+  }
+
+  setLab(lab: Lab): void {
+    const type = this.labs.has(lab.name) ? 'MODIFIED' : 'ADDED';
+    this.labs.set(lab.name, lab);
+    this.#tell('labs', { type, object: lab });
+  }
+
+  setTruth(truth: Truth): void {
+    this.truths.set(truth.id, truth);
+    this.#tell('components', { type: 'MODIFIED', object: truth });
+  }
+
+  /** Writes an object under its Kubernetes key, as `user` doing `request`. */
+  put(
+    resource: string,
+    object: KubeObject,
+    user = 'kubernetes-admin',
+    request = `update ${resource}`,
+    causedBy?: string,
+  ): void {
+    const { namespace, name = '', uid = `${resource}/${namespace ?? ''}/${name}` } = object.metadata;
+    const key = `/registry/${resource === 'nodes' ? 'minions' : resource}${namespace ? `/${namespace}` : ''}/${name}`;
+    const revision = ++this.revision;
+    const stored: KubeObject = {
+      ...object,
+      metadata: { creationTimestamp: this.now(), ...object.metadata, uid, resourceVersion: String(revision) },
+    };
+    const versions = this.#values.get(key) ?? [];
+    const size = JSON.stringify(stored).length;
+    const record = {
+      user,
+      userAgent: 'fake',
+      request,
+      traceId: 'a'.repeat(32),
+      spanId: 'b'.repeat(16),
+      timeMs: this.#clock.now(),
+      ...(causedBy === undefined ? {} : { causedBy }),
+    };
+    const first = versions[0];
+    const value = { key, value: stored, modRevision: revision, createRevision: first?.createRevision ?? revision };
+    this.#values.set(key, [...versions, { ...value, version: versions.length + 1, lease: 0, size, record }]);
+    const type = this.#objects.has(uid) ? 'MODIFIED' : 'ADDED';
+    this.#objects.set(uid, { resource, object: stored });
+    this.#tell(`objects/${resource}`, { type, object: stored });
+    const change: StoreChange = { revision, type: 'PUT', key, size, created: !first, record };
+    this.#changes.push(change);
+    this.#tell('store', { type: 'ADDED', object: change });
+  }
+
+  remove(uid: string): void {
+    const found = this.#objects.get(uid);
+    if (!found) return;
+    this.#objects.delete(uid);
+    this.#tell(`objects/${found.resource}`, { type: 'DELETED', object: found.object });
+  }
+
+  find(resource: string): readonly KubeObject[] {
+    return [...this.#objects.values()].filter((one) => one.resource === resource).map((one) => one.object);
+  }
+
+  readonly handlers: ContractHandlers = {
+    calls: {
+      'host.info': async () => ({
+        version: '0.1.0',
+        home: '/home/jane/.drydock',
+        platform: 'linux',
+        nowMs: this.#clock.now(),
+      }),
+      'labs.list': async () => [...this.labs.values()],
+      'lab.create': async (_context, request) => {
+        const lab: Lab = { ...request, phase: 'creating', steps: [] };
+        this.setLab(lab);
+        this.onCall('lab.create', { ...request });
+        return lab;
+      },
+      'lab.start': (_context, request) => this.#called('lab.start', request, {}),
+      'lab.stop': (_context, request) => this.#called('lab.stop', request, {}),
+      'lab.delete': (_context, request) => this.#called('lab.delete', request, {}),
+      'node.add': (_context, request) => this.#called('node.add', request, { node: 'worker-4' }),
+      'node.kill': (_context, request) => this.#called('node.kill', request, {}),
+      'node.start': (_context, request) => this.#called('node.start', request, {}),
+      'node.delete': (_context, request) => this.#called('node.delete', request, {}),
+      'api.request': async (_context, request) => {
+        this.asked.push(`${request.method} ${request.path}`);
+        this.onCall('api.request', { ...request });
+        return { status: 200, body: {} };
+      },
+      'store.get': async (_context, { key, revision }) => {
+        const versions = this.#values.get(key) ?? [];
+        const found = [...versions].reverse().find((one) => revision === undefined || one.modRevision <= revision);
+        if (!found) throw new StatusError('NotFound', `there is no key ${key}`);
+        return found;
+      },
+      'store.range': async (_context, { prefix }) => {
+        const keys = [...this.#values.values()]
+          .flatMap((versions) => versions.slice(-1))
+          .filter((one) => one.key.startsWith(prefix));
+        return { revision: this.revision, keys, count: keys.length };
+      },
+      'pod.logs': async (_context, { pod }) => ({
+        text: Array.from(
+          { length: 30 },
+          (_one, line) => `${this.now(30_000 - line * 1000)} ${pod} GET / 200 1.${line} ms`,
+        ).join('\n'),
+      }),
+      'settings.get': async () => this.settings,
+      'settings.set': async (_context, { change }) => (this.settings = { ...this.settings, ...change }),
+    },
+    watches: {
+      labs: (context) => this.#stream(context, 'labs', [...this.labs.values()]),
+      components: (context) => this.#stream(context, 'components', [...this.truths.values()]),
+      objects: (context, { resource }) => this.#stream(context, `objects/${resource}`, this.find(resource)),
+      store: (context, { fromRevision = Infinity }) =>
+        this.#stream(
+          context,
+          'store',
+          this.#changes.filter((change) => change.revision >= fromRevision),
+        ),
+    },
+  };
+
+  #called<T>(name: string, request: object, answer: T): Promise<T> {
+    this.onCall(name, { ...request });
+    return Promise.resolve(answer);
+  }
+
+  #tell(kind: string, event: StreamEvent<unknown>): void {
+    for (const listener of this.#listeners) listener(kind, event);
+  }
+
+  #stream<T>(context: Context, wanted: string, now: readonly T[]): AsyncIterable<StreamEvent<T>> {
+    const listener = (kind: string, event: StreamEvent<unknown>): void => {
+      if (kind === wanted) queue.push(event as StreamEvent<T>);
+    };
+    const queue = new AsyncQueue<StreamEvent<T>>(() => this.#listeners.delete(listener));
+    for (const object of now) queue.push({ type: 'ADDED', object });
+    queue.push({ type: 'BOOKMARK' });
+    this.#listeners.add(listener);
+    context.onEnd(() => {
+      this.#listeners.delete(listener);
+      queue.end();
+    });
+    return queue;
+  }
+}
+
+/** The steps of a start, of which the first `done` are done. */
+export function stepsUntil(done: number): readonly ProgressStep[] {
+  const texts = [
+    'Making certificates',
+    'Starting etcd',
+    'Starting the API server',
+    'Starting controllers',
+    'Joining 3 workers',
+  ];
+  return texts.map((text, index) => ({
+    text,
+    state: index < done ? 'done' : index === done ? 'running' : 'waiting',
+    ...(index < done ? { elapsedMs: 120 + index * 70 } : {}),
+  }));
+}
