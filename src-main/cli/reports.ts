@@ -1,0 +1,146 @@
+import type { KubeList, KubeObject } from '#api/machinery/object';
+import type { Node, Pod } from '#api/gen/types';
+import { StatusError } from '#api/machinery/status';
+import { messageOf } from '#base/errors';
+import { Home } from '#cluster/home';
+import { loadLabConfig } from '#cluster/lab-config';
+import type { Lab, Truth } from '#contract/labs';
+import type { ControlClient } from '#host/control-client';
+import { withHost } from './host-access.ts';
+import { renderTable } from './output.ts';
+
+export interface LabSummary {
+  readonly name: string;
+  readonly driver: string;
+  readonly masters: number;
+  readonly workers: number;
+  readonly phase: string;
+  readonly server: string | null;
+  readonly error?: string;
+}
+
+/** Every lab of a home, asked of its host, or read from its files when none runs. */
+export async function listLabs(home: Home): Promise<LabSummary[]> {
+  const live = await withHost(home, (host) => host.call('labs.list', {}));
+  return live ? live.map(summaryOf) : home.labNames().map((name) => storedSummary(home, name));
+}
+
+function summaryOf(lab: Lab): LabSummary {
+  const { name, driver, masters, workers, phase, server, error } = lab;
+  return { name, driver, masters, workers, phase, server: server ?? null, ...(error ? { error } : {}) };
+}
+
+function storedSummary(home: Home, name: string): LabSummary {
+  const unknown = { name, driver: 'unknown', masters: 0, workers: 0, phase: 'damaged', server: null };
+  try {
+    const config = loadLabConfig(home.labFolder(name));
+    if (!config) return { ...unknown, error: 'lab.json is missing' };
+    return { name, driver: config.driver, masters: config.masters, workers: config.workers.length, phase: 'stopped', server: null };
+  } catch (error) {
+    return { ...unknown, error: messageOf(error) };
+  }
+}
+
+export function renderLabs(labs: readonly LabSummary[]): string {
+  if (labs.length === 0) return "No labs. Create one with 'drydock up'.";
+  return renderTable(
+    ['NAME', 'STATUS', 'DRIVER', 'MASTERS', 'WORKERS', 'SERVER'],
+    labs.map((lab) => [lab.name, lab.phase, lab.driver, String(lab.masters), String(lab.workers), lab.server ?? '-']),
+  );
+}
+
+export interface NodeSummary {
+  readonly name: string;
+  /** As the API server believes: Ready, NotReady or Unknown, and SchedulingDisabled when cordoned. */
+  readonly status: string;
+  /** The truth about the machine. */
+  readonly machine: string;
+  readonly pods: number;
+}
+
+export interface ComponentSummary {
+  readonly name: string;
+  readonly machine: string;
+  readonly state: string;
+  readonly healthy: boolean;
+}
+
+export interface LabStatus extends LabSummary {
+  readonly healthy: boolean;
+  readonly kubeconfig: string | null;
+  readonly mastersHealth: readonly ComponentSummary[];
+  readonly nodes: readonly NodeSummary[];
+  readonly components: readonly ComponentSummary[];
+}
+
+/** Health of one lab. A lab that is not running has no nodes and no components. */
+export async function labStatus(home: Home, name: string): Promise<LabStatus | undefined> {
+  const live = await withHost(home, async (host) => {
+    const lab = (await host.call('labs.list', {})).find((one) => one.name === name);
+    return lab && (lab.phase === 'running' ? runningStatus(host, lab) : stoppedStatus(summaryOf(lab)));
+  });
+  if (live) return live;
+  return home.labNames().includes(name) && !home.holder() ? stoppedStatus(storedSummary(home, name)) : undefined;
+}
+
+function stoppedStatus(summary: LabSummary): LabStatus {
+  return { ...summary, healthy: false, kubeconfig: null, mastersHealth: [], nodes: [], components: [] };
+}
+
+async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> {
+  const truths = await readTruths(host, lab.name);
+  const [nodes, pods] = await Promise.all([readObjects<Node>(host, lab.name, '/api/v1/nodes'), readObjects<Pod>(host, lab.name, '/api/v1/pods')]);
+  const components = truths.flatMap((truth) => (truth.kind === 'component' ? [componentOf(truth)] : []));
+  const summaries = nodes.map((node): NodeSummary => {
+    const nodeName = node.metadata.name ?? '';
+    const machine = truths.find((truth) => truth.kind === 'machine' && truth.name === nodeName);
+    return { name: nodeName, status: nodeStatus(node), machine: machine?.state ?? 'unknown', pods: pods.filter((pod) => pod.spec.nodeName === nodeName).length };
+  });
+  const masters = new Set(truths.flatMap((truth) => (truth.kind === 'machine' && truth.role === 'master' ? [truth.name] : [])));
+  return {
+    ...summaryOf(lab),
+    healthy: components.every((one) => one.healthy) && summaries.every((node) => node.status === 'Ready'),
+    kubeconfig: lab.kubeconfig ?? null,
+    mastersHealth: components.filter((one) => masters.has(one.machine)),
+    nodes: summaries,
+    components,
+  };
+}
+
+async function readTruths(host: ControlClient, lab: string): Promise<Truth[]> {
+  const truths: Truth[] = [];
+  for await (const event of host.watch('components', { lab })) {
+    if (event.type === 'ERROR') throw StatusError.fromWire(event.status.code, event.status);
+    if (event.type === 'BOOKMARK') break;
+    truths.push(event.object);
+  }
+  return truths;
+}
+
+async function readObjects<T extends KubeObject>(host: ControlClient, lab: string, path: string): Promise<readonly T[]> {
+  const answer = await host.call('api.request', { lab, method: 'GET', path });
+  if (answer.status >= 300) throw StatusError.fromWire(answer.status, answer.body);
+  return (answer.body as KubeList<T>).items;
+}
+
+function componentOf(truth: Extract<Truth, { kind: 'component' }>): ComponentSummary {
+  return { name: truth.component, machine: truth.machine, state: truth.state, healthy: truth.state === 'running' };
+}
+
+function nodeStatus(node: Node): string {
+  const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready')?.status;
+  const word = ready === 'True' ? 'Ready' : ready === 'False' ? 'NotReady' : 'Unknown';
+  return node.spec.unschedulable ? `${word},SchedulingDisabled` : word;
+}
+
+export function renderStatus(status: LabStatus): string {
+  const head = `lab ${status.name}: ${status.phase}${status.phase === 'running' ? (status.healthy ? ', healthy' : ', degraded') : ''}`;
+  if (status.phase !== 'running') return status.error ? `${head}\n${status.error}` : head;
+  return [
+    `${head}, ${status.server ?? ''}`,
+    '',
+    renderTable(['NODE', 'STATUS', 'MACHINE', 'PODS'], status.nodes.map((node) => [node.name, node.status, node.machine, String(node.pods)])),
+    '',
+    renderTable(['COMPONENT', 'MACHINE', 'STATE'], status.components.map((one) => [one.name, one.machine, one.state])),
+  ].join('\n');
+}

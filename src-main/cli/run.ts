@@ -1,0 +1,168 @@
+import { readFileSync } from 'node:fs';
+import { RealClock } from '#base/clock';
+import { messageOf } from '#base/errors';
+import { formatLogEntry, SinkLogger, type Logger } from '#base/logger';
+import { ClusterError } from '#cluster/errors';
+import { Home, resolveHome } from '#cluster/home';
+import { labKubeconfigPath } from '#cluster/lab-kubeconfig';
+import { detachedVariable, report, ReportingProgress, upDetached } from './detached.ts';
+import { commandSpecs, findCommand, renderOverview } from './commands.ts';
+import { down } from './down.ts';
+import { withRunningHost } from './host-access.ts';
+import { parseCommandLine, renderHelp, UsageError, type Arguments } from './options.ts';
+import { processTerminal, type Terminal } from './output.ts';
+import { createProgress } from './progress.ts';
+import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
+import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
+
+const exitFailure = 1;
+const exitUsage = 2;
+
+/** The command line. Resolves with the exit code; never rejects: what goes wrong is one line on stderr. */
+export async function runDrydock(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  try {
+    return await dispatch(args, terminal);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.error(`drydock: ${error.message} (see 'drydock ${commandNameOf(args)}--help')`);
+      return exitUsage;
+    }
+    const [line] = messageOf(error).split('\n');
+    terminal.error(`drydock: ${line ?? 'failed'}`);
+    return exitFailure;
+  }
+}
+
+function commandNameOf(args: readonly string[]): string {
+  const found = findCommand(args);
+  return found ? `${found.spec.name} ` : '';
+}
+
+async function dispatch(args: readonly string[], terminal: Terminal): Promise<number> {
+  const found = findCommand(args);
+  if (!found) {
+    if (args.length === 0 || args[0] === '--help' || args[0] === '-h' || args[0] === 'help') {
+      terminal.out(renderOverview());
+      return 0;
+    }
+    const group = commandSpecs.filter((spec) => spec.name.startsWith(`${args[0] ?? ''} `));
+    if (group.length > 0 && args.includes('--help')) {
+      terminal.out(group.map(renderHelp).join('\n\n'));
+      return 0;
+    }
+    const known = group.length > 0 ? `expected ${group.map((spec) => spec.name).join(', ')}` : `unknown command '${args[0] ?? ''}'`;
+    throw new UsageError(known);
+  }
+  const parsed = parseCommandLine(found.spec, found.rest);
+  if (parsed.help) {
+    terminal.out(renderHelp(found.spec));
+    return 0;
+  }
+  return runCommand(found.spec.name, parsed, args, terminal);
+}
+
+async function runCommand(name: string, args: Arguments, line: readonly string[], terminal: Terminal): Promise<number> {
+  const home = new Home(resolveHome(args.text('home')));
+  const lab = args.text('name') ?? 'lab';
+  switch (name) {
+    case 'up':
+      return runUp(args, line, terminal);
+    case 'down':
+      terminal.error(await down(home, lab, args.flag('delete')));
+      return 0;
+    case 'list': {
+      const labs = await listLabs(home);
+      terminal.out(args.flag('json') ? JSON.stringify(labs, null, 2) : renderLabs(labs));
+      return 0;
+    }
+    case 'status':
+      return runStatus(home, lab, args, terminal);
+    case 'kubeconfig':
+      terminal.out(readKubeconfig(home, lab).trimEnd());
+      return 0;
+    default:
+      return runNode(name.replace('node ', ''), home, lab, args.positionals[0] ?? '', terminal);
+  }
+}
+
+async function runStatus(home: Home, lab: string, args: Arguments, terminal: Terminal): Promise<number> {
+  const status = await labStatus(home, lab);
+  if (!status) throw new ClusterError('LAB_MISSING', `there is no lab ${lab} in ${home.path}; create it with 'drydock up --name ${lab}'`);
+  terminal.out(args.flag('json') ? JSON.stringify(status, null, 2) : renderStatus(status));
+  return 0;
+}
+
+function readKubeconfig(home: Home, lab: string): string {
+  try {
+    return readFileSync(labKubeconfigPath(home.labFolder(lab)), 'utf8');
+  } catch (error) {
+    throw new ClusterError('LAB_MISSING', `lab ${lab} has no kubeconfig in ${home.path}; create the lab with 'drydock up --name ${lab}'`, { cause: error });
+  }
+}
+
+async function runNode(verb: string, home: Home, lab: string, node: string, terminal: Terminal): Promise<number> {
+  await withRunningHost(home, lab, async (host) => {
+    if (verb === 'add') await host.call('node.add', { lab, node });
+    else if (verb === 'kill') await host.call('node.kill', { lab, node });
+    else if (verb === 'start') await host.call('node.start', { lab, node });
+    else await host.call('node.delete', { lab, node });
+  });
+  const words: Readonly<Record<string, string>> = { add: 'added and Ready', kill: 'killed', start: 'started and Ready', delete: 'deleted' };
+  terminal.error(`node ${node} ${words[verb] ?? verb}`);
+  return 0;
+}
+
+async function runUp(args: Arguments, line: readonly string[], terminal: Terminal): Promise<number> {
+  const request = decodeUp(args);
+  const isDetachedHost = process.env[detachedVariable] === '1';
+  const clock = new RealClock();
+  if (args.flag('detach') && !isDetachedHost) {
+    const facts = await upDetached(line, request.home, createProgress(process.stderr, clock));
+    terminal.out(renderFacts(facts, args.flag('json')));
+    return 0;
+  }
+  const progress = isDetachedHost ? new ReportingProgress() : createProgress(process.stderr, clock);
+  let running: RunningUp;
+  try {
+    running = await up(request, createLogger(isDetachedHost ? 'info' : 'warn'), progress);
+  } catch (error) {
+    if (isDetachedHost) report({ type: 'failed', message: messageOf(error) });
+    throw error;
+  }
+  if (isDetachedHost) report({ type: 'ready', facts: running.facts });
+  else {
+    terminal.out(renderFacts(running.facts, args.flag('json')));
+    if (!args.flag('json')) terminal.error('Ctrl-C stops the lab; everything in it is kept.');
+  }
+  await untilOver(running, request.name);
+  return 0;
+}
+
+function renderFacts(facts: UpFacts, json: boolean): string {
+  if (json) return JSON.stringify(facts);
+  return [
+    `server      ${facts.server}`,
+    `kubeconfig  ${facts.kubeconfig}`,
+    `ui          ${facts.uiUrl ?? 'none'}`,
+    '',
+    `kubectl --kubeconfig ${facts.kubeconfig} get nodes`,
+  ].join('\n');
+}
+
+/** Lives until a signal comes or the lab was stopped from elsewhere; then takes everything down in order. */
+export async function untilOver(running: RunningUp, lab: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    const check = (): void => {
+      const phase = running.host.labs.list().find((one) => one.name === lab)?.phase;
+      if (phase === undefined || phase === 'stopped' || phase === 'failed') resolve();
+    };
+    running.host.labs.onChange(check);
+    check();
+  });
+  await running.stop();
+}
+
+export function createLogger(level: 'info' | 'warn'): Logger {
+  return new SinkLogger(new RealClock(), (entry) => process.stderr.write(`${formatLogEntry(entry)}\n`), level, 'drydock');
+}

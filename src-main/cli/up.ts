@@ -1,0 +1,118 @@
+import { isAbsolute, join, resolve } from 'node:path';
+import { RealClock } from '#base/clock';
+import { invariant } from '#base/errors';
+import type { Logger } from '#base/logger';
+import { mergeKubeconfig } from '#cluster/kubeconfig';
+import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
+import { resolveHome } from '#cluster/home';
+import type { DriverName } from '#cluster/lab-config';
+import type { EtcdAccess, RunningLab } from '#cluster/lab-view';
+import { openHost, type OpenHost } from '#host/open-host';
+import { UiServer } from '#host/websocket-server';
+import { UsageError, type Arguments } from './options.ts';
+import type { Progress } from './progress.ts';
+
+export interface UpRequest {
+  readonly name: string;
+  readonly driver: DriverName;
+  readonly masters: number | undefined;
+  readonly workers: number | undefined;
+  readonly home: string;
+  readonly kubeconfig: string | undefined;
+  readonly apiPort: number | undefined;
+  /** `none` for no UI; 0 for any free port. */
+  readonly uiPort: number | 'none';
+}
+
+/** What `up` prints in the end. */
+export interface UpFacts {
+  readonly name: string;
+  readonly server: string;
+  readonly kubeconfig: string;
+  readonly uiUrl: string | null;
+  readonly pid: number;
+  readonly etcd: EtcdAccess;
+}
+
+/** Throws UsageError. */
+export function decodeUp(args: Arguments): UpRequest {
+  const driver = args.text('driver') ?? 'embedded';
+  if (driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh') throw new UsageError(`--driver ${driver}: expected embedded, docker or ssh`);
+  const kubeconfig = args.text('kubeconfig');
+  return {
+    name: args.text('name') ?? 'lab',
+    driver,
+    masters: args.integer('masters', 1, 9),
+    workers: args.integer('workers', 0, 200),
+    home: resolveHome(args.text('home')),
+    kubeconfig: kubeconfig === undefined || isAbsolute(kubeconfig) ? kubeconfig : resolve(kubeconfig),
+    apiPort: args.integer('api-port', 1, 65535),
+    uiPort: args.text('ui-port') === 'none' ? 'none' : (args.integer('ui-port', 0, 65535) ?? 0),
+  };
+}
+
+export interface RunningUp {
+  readonly facts: UpFacts;
+  readonly host: OpenHost;
+  /** Stops the lab, the UI and the host. */
+  stop(): Promise<void>;
+}
+
+/** Opens the home and brings the lab up in this process. Throws ClusterError after taking everything down again. */
+export async function up(request: UpRequest, logger: Logger, progress: Progress): Promise<RunningUp> {
+  const host = await openHost(request.home, 'headless', logger);
+  let ui: UiServer | undefined;
+  try {
+    const { labs } = host;
+    const watching = labs.onChange(() => report(host, request.name, progress));
+    if (request.uiPort !== 'none') ui = await openUi(host, request.uiPort, logger);
+    begin(host, request);
+    const running = await labs.settled(request.name);
+    invariant(running, 'a lab that settled without an error runs');
+    watching.dispose();
+    progress.finish();
+    if (request.kubeconfig) mergeKubeconfig(request.kubeconfig, kubeconfigFacts({ name: request.name, folder: host.home.labFolder(request.name), server: running.server }));
+    const facts = upFacts(running, ui?.url ?? null);
+    return { facts, host, stop: () => stopAll(host, ui) };
+  } catch (error) {
+    progress.finish();
+    await stopAll(host, ui);
+    throw error;
+  }
+}
+
+function begin(host: OpenHost, request: UpRequest): void {
+  const { labs } = host;
+  const { name, driver, masters, workers, apiPort, kubeconfig } = request;
+  if (!labs.has(name)) {
+    labs.create({ name, driver, masters: masters ?? 1, workers: workers ?? 3, nowMs: new RealClock().now(), ...(apiPort ? { apiPort } : {}) });
+  } else {
+    if (apiPort) labs.configure(name, { apiPort });
+    labs.start(name);
+  }
+  if (kubeconfig) labs.remember(name, kubeconfig);
+}
+
+async function openUi(host: OpenHost, port: number, logger: Logger): Promise<UiServer> {
+  const rendererFolder = join(__dirname, '../renderer');
+  const ui = new UiServer({ handlers: host.handlers, clock: new RealClock(), logger, rendererFolder, port });
+  await ui.start();
+  return ui;
+}
+
+function report(host: OpenHost, name: string, progress: Progress): void {
+  const lab = host.labs.list().find((one) => one.name === name);
+  if (!lab || lab.steps.length === 0) return;
+  const done = lab.steps.filter((step) => step.state === 'done').length;
+  const current = lab.steps.find((step) => step.state === 'running') ?? lab.steps[Math.max(0, done - 1)];
+  progress.update(done, lab.steps.length, current?.text ?? '');
+}
+
+function upFacts(running: RunningLab, uiUrl: string | null): UpFacts {
+  return { name: running.config.name, server: running.server, kubeconfig: running.kubeconfigPath, uiUrl, pid: process.pid, etcd: running.etcdAccess };
+}
+
+async function stopAll(host: OpenHost, ui: UiServer | undefined): Promise<void> {
+  await ui?.stop();
+  await host.stop();
+}

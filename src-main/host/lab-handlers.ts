@@ -1,0 +1,172 @@
+import type { KubeObject } from '#api/machinery/object';
+import { StatusError, type StatusReason } from '#api/machinery/status';
+import type { Clock } from '#base/clock';
+import { CancelledError, messageOf } from '#base/errors';
+import type { Context } from '#base/context';
+import type { Logger } from '#base/logger';
+import { ClusterError, type ClusterErrorCode } from '#cluster/errors';
+import type { Home } from '#cluster/home';
+import type { LabTruth } from '#cluster/lab-view';
+import type { ApiAnswer, ApiCall, Empty, PodLogsRequest } from '#contract/calls';
+import type { StreamEvent } from '#contract/watches';
+import type { ContractHandlers } from './handlers.ts';
+import { keyedStream } from './keyed-stream.ts';
+import type { Labs } from './labs.ts';
+import { objectStream } from './object-stream.ts';
+import type { SettingsFile } from './settings-file.ts';
+import { listKeys, readKey, storeStream } from './store-view.ts';
+
+export interface LabHandlersOptions {
+  readonly labs: Labs;
+  readonly home: Home;
+  readonly settings: SettingsFile;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+const nothing: Empty = Object.freeze({});
+const truthsEveryMs = 1000;
+
+/** The contract's calls and watches over the labs of a home. */
+export function createLabHandlers(options: LabHandlersOptions): ContractHandlers {
+  return { calls: callHandlers(options), watches: watchHandlers(options) };
+}
+
+function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
+  const { labs, home, settings, clock, version } = options;
+  return {
+    'host.info': async () => ({ version, home: home.path, platform: process.platform, nowMs: clock.now() }),
+    'labs.list': async () => labs.list(),
+    'lab.create': (_context, request) => answer(() => labs.create({ ...request, nowMs: clock.now() })),
+    'lab.start': (_context, { lab }) => done(() => labs.start(lab)),
+    'lab.stop': (_context, { lab }) => done(() => labs.stop(lab)),
+    'lab.delete': (_context, { lab }) => done(() => labs.delete(lab)),
+    'node.add': (context, { lab, node }) => answer(async () => ({ node: await labs.running(lab).addWorker(context, node) })),
+    'node.kill': (_context, { lab, node }) => done(() => labs.running(lab).killWorker(node)),
+    'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),
+    'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
+    'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
+    'store.get': (context, { lab, key, revision }) => answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
+    'store.range': (context, { lab, prefix, limit }) => answer(() => listKeys(context, labs.running(lab).etcd, prefix, limit)),
+    'pod.logs': (context, request) => answer(() => podLogs(context, labs, request)),
+    'settings.get': () => settings.get(),
+    'settings.set': (_context, { change }) => settings.set(change),
+  };
+}
+
+function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches'] {
+  const { labs } = options;
+  return {
+    labs: (context) =>
+      keyedStream(context, { keyOf: (lab) => lab.name, snapshot: () => labs.list(), onChange: (listener) => labs.onChange(listener) }),
+    objects: (context, request) => guarded(() => objectStream(context, labs.running(request.lab).admin, request)),
+    store: (context, request) => guarded(() => storeStream(context, labs.running(request.lab).etcd, request)),
+    components: (context, { lab }) => guarded(() => truthStream(context, options, lab)),
+  };
+}
+
+/** Errors of opening a stream cross as its last event. */
+async function* guarded<T>(open: () => AsyncIterable<StreamEvent<T>>): AsyncGenerator<StreamEvent<T>> {
+  try {
+    yield* open();
+  } catch (error) {
+    yield { type: 'ERROR', status: toStatusError(error).toStatus() };
+  }
+}
+
+/** Looks once a second: what components tell of themselves changes without an event. */
+async function* truthStream(context: Context, options: LabHandlersOptions, lab: string): AsyncGenerator<StreamEvent<LabTruth>> {
+  const { labs, clock } = options;
+  let current: readonly LabTruth[] = await labs.running(lab).truths();
+  const listeners = new Set<() => void>();
+  const scope = context.withCancel();
+  const refresh = async (): Promise<void> => {
+    while (!scope.context.ended) {
+      await clock.sleep(scope.context, truthsEveryMs);
+      current = await labs.running(lab).truths();
+      for (const listener of listeners) listener();
+    }
+  };
+  void refresh().catch(() => scope.cancel());
+  try {
+    yield* keyedStream(scope.context, {
+      keyOf: (truth) => truth.id,
+      snapshot: () => current,
+      onChange: (listener) => {
+        listeners.add(listener);
+        return { dispose: () => listeners.delete(listener) };
+      },
+    });
+  } finally {
+    scope.cancel();
+  }
+}
+
+async function apiRequest(context: Context, labs: Labs, call: ApiCall): Promise<ApiAnswer> {
+  if (!/^\/(api|apis|version|openapi|healthz|livez|readyz)(\/|$)/.test(call.path)) {
+    throw new StatusError('BadRequest', `${call.path} is no path of the API server`);
+  }
+  const { method, path, query, body, contentType } = call;
+  try {
+    const answered = await labs.running(call.lab).admin.request(context, {
+      method,
+      path,
+      ...(query ? { query } : {}),
+      ...(body === undefined ? {} : { body }),
+      ...(contentType ? { contentType } : {}),
+    });
+    return { status: method === 'POST' ? 201 : 200, body: answered };
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    return { status: error.code, body: error.toStatus() };
+  }
+}
+
+async function podLogs(context: Context, labs: Labs, request: PodLogsRequest): Promise<{ text: string }> {
+  const { namespace, pod, container, tailLines, previous } = request;
+  const text = await labs.running(request.lab).admin.request(context, {
+    method: 'GET',
+    path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`,
+    query: { container, tailLines: String(tailLines), ...(previous ? { previous: 'true' } : {}) },
+  });
+  return { text: typeof text === 'string' ? text : JSON.stringify(text) };
+}
+
+const reasonOf: Readonly<Record<ClusterErrorCode, StatusReason>> = {
+  HOME_IN_USE: 'Conflict',
+  HOME_DAMAGED: 'InternalError',
+  HOME_UNWRITABLE: 'Forbidden',
+  LAB_EXISTS: 'AlreadyExists',
+  LAB_MISSING: 'NotFound',
+  LAB_RUNNING: 'Conflict',
+  LAB_STOPPED: 'Conflict',
+  NODE_EXISTS: 'AlreadyExists',
+  NODE_MISSING: 'NotFound',
+  PORT_TAKEN: 'Conflict',
+  INVALID: 'Invalid',
+  UNSUPPORTED: 'Invalid',
+  TIMEOUT: 'Timeout',
+};
+
+function toStatusError(error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  if (error instanceof ClusterError) return new StatusError(reasonOf[error.code], error.message, undefined, { cause: error });
+  if (error instanceof CancelledError) return new StatusError('Timeout', error.message, undefined, { cause: error });
+  return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
+}
+
+async function answer<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toStatusError(error);
+  }
+}
+
+async function done(work: () => unknown): Promise<Empty> {
+  await answer(work);
+  return nothing;
+}
+
+export type { KubeObject };
