@@ -138,3 +138,15 @@ export function untilOutput(child: ChildProcess, pattern: RegExp): Promise<strin
     child.on('error', reject);
   });
 }
+
+/** Resolves when no process with that id is left. */
+export async function untilGone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

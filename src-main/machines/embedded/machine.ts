@@ -1,0 +1,92 @@
+import type { Clock } from '#base/clock';
+import type { Disposable } from '#base/disposable';
+import { disposable } from '#base/disposable';
+import type { Fabric, FabricNode } from './fabric.ts';
+
+export type MachineState = 'running' | 'killed' | 'stopped';
+
+export interface EmbeddedMachineOptions {
+  readonly name: string;
+  readonly ip: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly fabric: Fabric;
+  readonly clock: Clock;
+}
+
+/**
+ * A simulated machine: power, a network card on the lab's fabric, and facts. What runs on it hears of its end through
+ * `onPowerLost`, as processes hear of a power cut: not at all in time to do something about it.
+ */
+export class EmbeddedMachine {
+  readonly name: string;
+  readonly ip: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly network: FabricNode;
+  readonly #fabric: Fabric;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<() => void>();
+  #state: MachineState = 'stopped';
+  #sinceMs: number;
+
+  constructor(options: EmbeddedMachineOptions) {
+    this.name = options.name;
+    this.ip = options.ip;
+    this.cpus = options.cpus;
+    this.memoryBytes = options.memoryBytes;
+    this.#fabric = options.fabric;
+    this.#clock = options.clock;
+    this.#sinceMs = options.clock.now();
+    this.network = options.fabric.addNode(options.name, options.ip);
+    this.network.setUp(false);
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /** When it came into its state, on the lab's clock. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  powerOn(): void {
+    if (this.#state === 'running') return;
+    this.network.setUp(true);
+    this.#enter('running');
+  }
+
+  /** Pulls the plug: everything that runs here is gone, every connection is dead. Disks keep what they hold. */
+  kill(): void {
+    this.#powerOff('killed');
+  }
+
+  /** As `kill`, after what runs here was stopped in order. */
+  shutDown(): void {
+    this.#powerOff('stopped');
+  }
+
+  onPowerLost(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return disposable(() => this.#listeners.delete(listener));
+  }
+
+  /** Takes the machine off the fabric for good. */
+  remove(): void {
+    this.#powerOff('stopped');
+    this.#fabric.removeNode(this.name);
+  }
+
+  #powerOff(state: MachineState): void {
+    if (this.#state !== 'running') return;
+    this.#enter(state);
+    this.network.setUp(false);
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #enter(state: MachineState): void {
+    this.#state = state;
+    this.#sinceMs = this.#clock.now();
+  }
+}

@@ -1,0 +1,157 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { drydock, temporaryHome, TestLab, type Output } from '../harness/lab.ts';
+
+/** One line on stderr, nothing on stdout, an exit code that says so. */
+function expectRefusal(output: Output, text: string | RegExp): void {
+  const lines = output.stderr.trimEnd().split('\n').filter((line) => line.startsWith('drydock:'));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(text);
+  expect(output.stdout).toBe('');
+  expect(output.code).not.toBe(0);
+}
+
+describe('drydock, the command line', () => {
+  describe('without a lab', () => {
+    const homes: string[] = [];
+    const freshHome = (): string => {
+      const home = temporaryHome();
+      homes.push(home);
+      return home;
+    };
+    afterEach(() => {
+      for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true });
+    });
+
+    it.each([['up'], ['down'], ['list'], ['status'], ['kubeconfig'], ['node', 'add'], ['node', 'kill'], ['node', 'start'], ['node', 'delete']])('%s %s --help prints its flags', async (...words) => {
+      const output = await drydock([...words.filter(Boolean), '--help']);
+      expect(output.code).toBe(0);
+      expect(output.stdout).toContain(`Usage: drydock ${words.filter(Boolean).join(' ')}`);
+      expect(output.stdout).toContain('--home');
+    });
+
+    it('refuses what it does not know', async () => {
+      expectRefusal(await drydock(['up', '--frobnicate']), /Unknown option '--frobnicate'/);
+      expectRefusal(await drydock(['fly']), /unknown command 'fly'/);
+      expectRefusal(await drydock(['up', '--workers', 'many']), /--workers many: expected a whole number/);
+      expectRefusal(await drydock(['up', '--driver', 'vmware']), /--driver vmware: expected embedded, docker or ssh/);
+      expectRefusal(await drydock(['node', 'kill']), /node kill needs NAME/);
+    });
+
+    it('says that a lab is missing and makes nothing', async () => {
+      const home = freshHome();
+      expectRefusal(await drydock(['status', '--home', home]), /there is no lab lab/);
+      expectRefusal(await drydock(['down', '--home', home]), /there is no lab lab/);
+      expectRefusal(await drydock(['kubeconfig', '--home', home]), /has no kubeconfig/);
+      expectRefusal(await drydock(['node', 'kill', 'worker-1', '--home', home]), /is not running/);
+      expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
+    });
+
+    it('refuses a driver that is not there yet, and keeps no half-made lab', async () => {
+      const home = freshHome();
+      expectRefusal(await drydock(['up', '--driver', 'docker', '--home', home]), /docker driver is not part of this version/);
+      expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
+    });
+
+    it('names a damaged home and leaves it as it is', async () => {
+      const home = freshHome();
+      mkdirSync(join(home, 'labs/lab'), { recursive: true });
+      writeFileSync(join(home, 'labs/lab/lab.json'), '{ torn');
+      expectRefusal(await drydock(['up', '--home', home, '--ui-port', 'none']), /labs\/lab\/lab\.json is damaged/);
+      expect(readFileSync(join(home, 'labs/lab/lab.json'), 'utf8')).toBe('{ torn');
+    });
+  });
+
+  describe('with a port that is taken', () => {
+    let server: Server;
+    let port = '';
+    const home = temporaryHome();
+    beforeAll(async () => {
+      server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      port = String((server.address() as AddressInfo).port);
+    });
+    afterAll(() => {
+      server.close();
+      rmSync(home, { recursive: true, force: true });
+    });
+
+    it('says which', async () => {
+      expectRefusal(await drydock(['up', '--home', home, '--api-port', port, '--ui-port', 'none']), new RegExp(`port ${port}.*(taken|in use)`));
+      expectRefusal(await drydock(['up', '--home', home, '--ui-port', port]), new RegExp(`port ${port}.*taken`));
+    });
+  });
+
+  describe('with a lab', () => {
+    let lab: TestLab;
+    beforeAll(async () => {
+      lab = await TestLab.up(['--workers', '2']);
+    });
+    afterAll(async () => {
+      await lab.destroy();
+    });
+
+    it('prints what scripts need', async () => {
+      expect(lab.facts).toMatchObject({ name: 'lab', uiUrl: null, server: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) });
+      expect(lab.facts.etcd.endpoint).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+      for (const file of [lab.facts.kubeconfig, lab.facts.etcd.ca, lab.facts.etcd.cert, lab.facts.etcd.key]) expect(readFileSync(file, 'utf8')).not.toBe('');
+      const kubeconfig = await drydock(['kubeconfig', '--home', lab.home]);
+      expect(parse(kubeconfig.stdout)).toMatchObject({ kind: 'Config', clusters: [{ cluster: { server: lab.facts.server } }] });
+    });
+
+    it('refuses a second host on the same home', async () => {
+      expectRefusal(await drydock(['up', '--home', lab.home, '--ui-port', 'none']), new RegExp(`pid ${lab.facts.pid} is running on`));
+    });
+
+    it('lists and tells the status', async () => {
+      expect((await drydock(['list', '--home', lab.home])).stdout).toMatch(/^NAME\s+STATUS\s+DRIVER\s+MASTERS\s+WORKERS\s+SERVER\nlab\s+running\s+embedded\s+1\s+2\s+https/);
+      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as { nodes: object[]; components: object[]; healthy: boolean };
+      expect(status).toMatchObject({ name: 'lab', phase: 'running', healthy: true, nodes: [{ name: 'worker-1', status: 'Ready', machine: 'running' }, { name: 'worker-2' }] });
+      for (const name of ['kube-apiserver', 'etcd', 'kube-scheduler', 'kube-controller-manager', 'kubelet', 'kube-proxy']) {
+        expect(status.components).toContainEqual(expect.objectContaining({ name, state: 'running', healthy: true }));
+      }
+    });
+
+    it('adds, kills, starts and deletes nodes', async () => {
+      const node = (verb: string, name: string): Promise<Output> => drydock(['node', verb, name, '--home', lab.home]);
+      expect(await node('add', 'extra')).toMatchObject({ code: 0, stderr: 'node extra added and Ready\n' });
+      expect(await lab.ok(['get', 'node', 'extra'])).toMatch(/extra\s+Ready/);
+      expectRefusal(await node('add', 'extra'), /exists/);
+      expect((await node('kill', 'extra')).code).toBe(0);
+      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as { nodes: { name: string; machine: string }[] };
+      expect(status.nodes.find((one) => one.name === 'extra')?.machine).toBe('killed');
+      expect((await node('start', 'extra')).code).toBe(0);
+      expect((await node('delete', 'extra')).code).toBe(0);
+      expect((await lab.kubectl(['get', 'node', 'extra'])).stderr).toContain('nodes "extra" not found');
+      expectRefusal(await node('kill', 'absent'), /no node absent/);
+    });
+
+    it('brings every object back after down and up', async () => {
+      await lab.ok(['create', 'deployment', 'web', '--image=nginx', '--replicas=3']);
+      await lab.ok(['create', 'configmap', 'kept', '--from-literal=a=b']);
+      await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+      const before = await lab.ok(['get', 'deployment,configmap', '-o', 'jsonpath={.items[*].metadata.uid}']);
+      const { server } = lab.facts;
+      await lab.down();
+      expect(await drydock(['list', '--home', lab.home])).toMatchObject({ stdout: expect.stringMatching(/lab\s+stopped/) });
+      await lab.upAgain();
+      expect(lab.facts.server).toBe(server);
+      expect(await lab.ok(['get', 'deployment,configmap', '-o', 'jsonpath={.items[*].metadata.uid}'])).toBe(before);
+      await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+    });
+
+    it('writes into a kubeconfig and takes its entry out again', async () => {
+      const home = temporaryHome();
+      const file = join(home, 'config');
+      writeFileSync(file, 'apiVersion: v1\nkind: Config\nclusters:\n- name: mine\n  cluster: {server: https://mine}\ncontexts: []\nusers: []\n');
+      const second = await TestLab.up(['--workers', '0', '--kubeconfig', file], home);
+      expect(parse(readFileSync(file, 'utf8'))).toMatchObject({ 'current-context': 'drydock-lab', clusters: [{ name: 'mine' }, { name: 'drydock-lab' }] });
+      expect((await drydock(['down', '--delete', '--home', second.home])).code).toBe(0);
+      expect((parse(readFileSync(file, 'utf8')) as { clusters: unknown[] }).clusters).toHaveLength(1);
+      rmSync(home, { recursive: true, force: true });
+    });
+  });
+});
