@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { RealClock } from '#base/clock';
-import { silentLogger } from '#base/logger';
 import { HttpsTransport } from '#client/https-transport';
 
 interface KubeconfigText {
@@ -30,5 +28,5 @@ export function readAccess(path: string): { server: string; ca: string; cert: st
 /** Drydock's own HTTPS client, as the administrator of a kubeconfig. */
 export function adminTransport(kubeconfig: string): HttpsTransport {
   const { server, ca, cert, key } = readAccess(kubeconfig);
-  return new HttpsTransport({ server, ca, cert, key, userAgent: 'drydock-test', clock: new RealClock(), logger: silentLogger });
+  return new HttpsTransport({ server, ca, credentials: { cert, key }, userAgent: 'drydock-test' });
 }
