@@ -1,14 +1,5 @@
 import { ApiServer } from '#apiserver/api-server';
-import type { ApiServerDelegates, CachedObjects } from '#apiserver/delegates';
-import { UnionAuthenticator } from '#apiserver/auth/authenticator';
-import { mastersAuthorizer, UnionAuthorizer } from '#apiserver/auth/authorizer';
 import { ensureBootstrapPolicy } from '#apiserver/auth/bootstrap/hook';
-import { JwtKey } from '#apiserver/auth/jwt';
-import { NodeAuthorizer } from '#apiserver/auth/node-authorizer';
-import { RbacReader } from '#apiserver/auth/object-reader';
-import { RbacAuthorizer } from '#apiserver/auth/rbac';
-import { Reviews } from '#apiserver/auth/reviews';
-import { defaultIssuer, ServiceAccountTokens } from '#apiserver/auth/service-account-tokens';
 import { ensureObjects } from '#apiserver/bootstrap/ensure-objects';
 import { kubernetesService } from '#apiserver/bootstrap/kubernetes-service';
 import { systemObjects } from '#apiserver/bootstrap/system-objects';
@@ -22,6 +13,7 @@ import { present } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { EtcdClient } from '#etcd/client';
+import { createDelegates, type AccessControl } from './access-control.ts';
 import { ClusterError } from './errors.ts';
 import type { ClusterPki } from './pki.ts';
 
@@ -53,23 +45,25 @@ export class ApiServerStack implements Component {
     const { master, port, pki, clock, random, logger } = options;
     this.name = `kube-apiserver/${master}`;
     this.#options = options;
-    const wiring = new ApiServerWiring(options);
+    let access: AccessControl | undefined;
     this.server = new ApiServer({
       ...{ name: this.name, etcd: options.etcd, clock, random, logger: logger.named('apiserver') },
       serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
-      delegates: (objects) => wiring.delegates(objects),
+      delegates: (objects) => {
+        access = new AccessControl({ objects, serviceAccountKey: options.pki.serviceAccountKey, clock });
+        return createDelegates({ ...access, objects, kubelets: options.kubelets });
+      },
       postStartHooks: [
         ensureObjects(systemObjects),
         ensureBootstrapPolicy,
         kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: options.masterIp, port: 6443 }] }),
       ],
     });
-    const { authenticator, authorizer } = wiring.forObjects(this.server.objects);
+    const { authenticator, authorizer } = present(access, 'the server asked for its delegates');
     this.#listener = new ApiServerListener({
       ...{ name: this.name, host: '127.0.0.1', port, handler: this.server, authenticator, authorizer, clock, random },
       tls: { ca: pki.ca.certificate, cert: pki.apiserver.certificate, key: pki.apiserver.key },
       logger: logger.named('apiserver'),
-      observer: wiring.observer,
     });
   }
 

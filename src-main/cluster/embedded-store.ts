@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import type { Clock } from '#base/clock';
+import type { Component, ComponentState } from '#base/component';
+import { InvariantError } from '#base/errors';
+import type { Logger } from '#base/logger';
+import { EmbeddedEtcd } from '#etcd/embedded-etcd';
+import type { EtcdClient } from '#etcd/client';
+import type { EtcdRpcServer } from '#etcd/rpc/server';
+import { freePort } from './ports.ts';
+import type { ClusterPki } from './pki.ts';
+
+export interface EmbeddedStoreOptions {
+  readonly master: string;
+  readonly folder: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly pki: ClusterPki;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** etcd as a component: the embedded store and its gRPC port. */
+export class EmbeddedStore implements Component {
+  readonly name: string;
+  readonly #options: EmbeddedStoreOptions;
+  #state: ComponentState = 'stopped';
+  #etcd: EmbeddedEtcd | undefined;
+  #rpc: EtcdRpcServer | undefined;
+  #port: number;
+
+  constructor(options: EmbeddedStoreOptions) {
+    this.name = `etcd/${options.master}`;
+    this.#options = options;
+    this.#port = options.port;
+  }
+
+  get state(): ComponentState {
+    return this.#state;
+  }
+  get port(): number {
+    return this.#port;
+  }
+  get endpoint(): string {
+    return `https://127.0.0.1:${this.#port}`;
+  }
+  /** Throws InvariantError while it is not open. */
+  get client(): EtcdClient {
+    if (!this.#etcd) throw new InvariantError('etcd is not open');
+    return this.#etcd;
+  }
+
+  async start(): Promise<void> {
+    if (this.#state === 'running') return;
+    this.#state = 'starting';
+    const { clock, logger, folder, master, pki } = this.#options;
+    try {
+      this.#etcd = await EmbeddedEtcd.open({ path: join(folder, 'etcd'), clock, logger: logger.named('etcd') });
+      // The gRPC library is large: loaded once something may ask for it, which is after the cluster is on its way.
+      const { EtcdRpcServer } = await import('#etcd/rpc/server');
+      this.#port = await freePort(this.#port);
+      const tls = { ca: pki.etcdCa.certificate, cert: pki.etcdServer.certificate, key: pki.etcdServer.key };
+      this.#rpc = new EtcdRpcServer({ etcd: this.#etcd, tls, host: '127.0.0.1', port: this.#port, logger: logger.named('etcd'), name: master });
+      await this.#rpc.start();
+      this.#state = 'running';
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#rpc?.stop();
+    await this.#etcd?.close();
+    this.#forget('stopped');
+  }
+
+  crash(): void {
+    void this.#rpc?.stop();
+    this.#etcd?.crash();
+    this.#forget('crashed');
+  }
+
+  #forget(state: ComponentState): void {
+    this.#rpc = undefined;
+    this.#etcd = undefined;
+    this.#state = state;
+  }
+}

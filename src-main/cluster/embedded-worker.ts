@@ -1,0 +1,121 @@
+import type { ApiHandler, UserInfo } from '#apiserver/request';
+import type { KubeletConnection } from '#apiserver/kubelet-connection';
+import type { Clock } from '#base/clock';
+import { Context } from '#base/context';
+import type { Logger } from '#base/logger';
+import type { Random } from '#base/random';
+import { SharedInformerFactory } from '#client/informer';
+import type { InformerFactory, KubeClient } from '#client/client';
+import { ApiEventRecorder } from '#client/recorder';
+import { RestClient } from '#client/rest-client';
+import type { Program } from '#cri/simulator/process';
+import { SimulatedRuntime } from '#cri/simulator/runtime';
+import { KubeProxy } from '#kube-proxy/kube-proxy';
+import { Kubelet } from '#kubelet/kubelet';
+import { EmbeddedMachine } from '#machines/embedded/machine';
+import type { Fabric } from '#machines/embedded/fabric';
+import { dnsServiceIp } from './addons.ts';
+import { clusterDomain, corednsProgram } from './coredns-program.ts';
+import { identities, kubernetesVersion } from './identities.ts';
+import { InProcessTransport } from './in-process-transport.ts';
+import type { WorkerConfig } from './lab-config.ts';
+
+export interface EmbeddedWorkerOptions {
+  readonly config: WorkerConfig;
+  readonly fabric: Fabric;
+  readonly handler: ApiHandler;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** kube-proxy wrote rules: node ports may have changed. */
+  readonly onRules: () => void;
+}
+
+const osImage = 'Drydock Simulator';
+const kernelVersion = '6.12.0-drydock';
+
+/** A simulated worker node: a machine with a container runtime, a kubelet and a kube-proxy on it. */
+export class EmbeddedWorker {
+  readonly config: WorkerConfig;
+  readonly machine: EmbeddedMachine;
+  readonly runtime: SimulatedRuntime;
+  readonly kubelet: Kubelet;
+  readonly proxy: KubeProxy;
+  readonly #options: EmbeddedWorkerOptions;
+
+  constructor(options: EmbeddedWorkerOptions) {
+    const { config, fabric, clock, random, onRules } = options;
+    this.#options = options;
+    this.config = config;
+    const { name, ip, cpus, memoryBytes } = config;
+    this.machine = new EmbeddedMachine({ name, ip, cpus, memoryBytes, fabric, clock });
+    const logger = options.logger.named(name);
+    this.runtime = new SimulatedRuntime({
+      ...{ clock, random, logger: logger.named('runtime'), network: this.machine.network, kernelVersion, cpus, memoryBytes },
+      programs: new Map<string, Program>([['coredns', corednsProgram(clock, () => this.#informers(identities.coredns, 'coredns'))]]),
+    });
+    this.kubelet = this.#createKubelet(logger.named('kubelet'));
+    this.proxy = new KubeProxy({
+      ...{ nodeName: name, clock, logger: logger.named('kube-proxy') },
+      informers: () => this.#informers(identities.kubeProxy, 'kube-proxy'),
+      backend: {
+        replace: (rules) => {
+          this.machine.network.services.replace(rules);
+          onRules();
+        },
+      },
+    });
+  }
+
+  /** The kubelet's port 10250, as long as the machine answers. */
+  get connection(): KubeletConnection {
+    return this.kubelet.server;
+  }
+
+  /** Power on; resolves when kubelet and kube-proxy serve. */
+  async start(context: Context): Promise<void> {
+    this.machine.powerOn();
+    await Promise.all([this.kubelet.start(context), this.proxy.start(context)]);
+  }
+
+  /** Pulls the plug. Containers are gone; images and volumes on the disk stay. */
+  kill(): void {
+    this.kubelet.crash();
+    this.proxy.crash();
+    this.runtime.reset();
+    this.machine.kill();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.kubelet.stop(), this.proxy.stop()]);
+    this.runtime.reset();
+    this.machine.shutDown();
+  }
+
+  #createKubelet(logger: Logger): Kubelet {
+    const { clock, random, config } = this.#options;
+    const { name, ip, cpus, memoryBytes } = config;
+    const client = this.#client(identities.kubelet(name), 'kubelet');
+    return new Kubelet({
+      ...{ nodeName: name, client, clock, random, logger },
+      informers: () => this.#informers(identities.kubelet(name), 'kubelet'),
+      recorder: new ApiEventRecorder({ client, clock, random, logger, component: 'kubelet', host: name }),
+      runtime: this.runtime,
+      files: this.runtime.files,
+      network: this.machine.network.host,
+      machine: { cpus, memoryBytes, internalIP: ip, osImage, kernelVersion, containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}` },
+      labels: { 'drydock.dev/driver': 'embedded' },
+      ...{ clusterDNS: [dnsServiceIp], clusterDomain, kubeletVersion: kubernetesVersion },
+    });
+  }
+
+  #client(user: UserInfo, program: string): KubeClient {
+    const userAgent = `${program}/${kubernetesVersion} (linux/amd64) drydock`;
+    return new RestClient(new InProcessTransport({ handler: this.#options.handler, user, userAgent }));
+  }
+
+  #informers(user: UserInfo, program: string): InformerFactory {
+    const { clock, random, logger } = this.#options;
+    return new SharedInformerFactory({ client: this.#client(user, program), clock, random, logger });
+  }
+}

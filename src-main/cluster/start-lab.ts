@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { RealClock, type Clock } from '#base/clock';
+import type { Context } from '#base/context';
+import { messageOf } from '#base/errors';
+import type { Logger } from '#base/logger';
+import { freshSeed, SeededRandom } from '#base/random';
+import { EtcdError } from '#etcd/client';
+import { EmbeddedLab } from './embedded-lab.ts';
+import { ClusterError } from './errors.ts';
+import { writeFileAtomic } from './files.ts';
+import { renderKubeconfig } from './kubeconfig.ts';
+import { checkPort, type LabConfig } from './lab-config.ts';
+import { kubeconfigFacts, labKubeconfigPath } from './lab-kubeconfig.ts';
+import type { LabStep } from './lab-view.ts';
+import { loadOrCreatePki } from './pki.ts';
+import { freePort } from './ports.ts';
+import { Steps } from './steps.ts';
+
+export interface StartLabOptions {
+  readonly config: LabConfig;
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of everything that is chosen by chance; a fresh one when absent. */
+  readonly seed?: number;
+  readonly onSteps: (steps: readonly LabStep[]) => void;
+  /** Ports were chosen, or workers added or removed: to be kept. */
+  readonly onConfig: (config: LabConfig) => void;
+}
+
+const steps = {
+  keys: 'Preparing certificates',
+  api: 'Starting etcd and the API server',
+  controllers: 'Starting the scheduler and the controllers',
+  addons: 'Installing cluster DNS',
+} as const;
+
+const defaultApiPort = 6443;
+const defaultEtcdPort = 2379;
+
+/**
+ * Brings a lab up, as `kubeadm init` and `join` do: keys, store, API server, controllers, addons, workers. Resolves when every node is
+ * Ready. On a failure, or when `context` ends, everything that was started is taken down again. Throws ClusterError.
+ */
+export async function startLab(context: Context, options: StartLabOptions): Promise<EmbeddedLab> {
+  const { folder, clock, logger, onSteps, onConfig, seed = freshSeed() } = options;
+  const config = await choosePorts(options.config);
+  if (config !== options.config) onConfig(config);
+  const names = config.workers.map((worker) => worker.name);
+  const joining = names.length === 0 ? [] : [joinText(names)];
+  const progress = new Steps([...Object.values(steps), ...joining], new RealClock(), onSteps);
+  // Certificates are checked by programs that live in real time, whatever the lab's clock says.
+  const pki = await progress.run(steps.keys, () => loadOrCreatePki(join(folder, 'pki'), new RealClock().now()));
+  const lab = new EmbeddedLab({ config, folder, pki, clock, random: new SeededRandom(seed), logger, onConfig });
+  try {
+    await progress.run(steps.api, () => lab.controlPlane.startApi(context));
+    writeFileAtomic(labKubeconfigPath(folder), renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })));
+    await progress.run(steps.controllers, () => lab.controlPlane.startControllers(context));
+    await progress.run(steps.addons, () => lab.installAddons(context));
+    if (names.length > 0) await progress.run(joinText(names), () => lab.startWorkers(context));
+    return lab;
+  } catch (error) {
+    await lab.stop();
+    throw explain(error, folder);
+  }
+}
+
+function joinText(names: readonly string[]): string {
+  return names.length === 1 ? `Joining ${names[0] ?? ''}` : `Joining ${names.length} workers`;
+}
+
+/** Ports of a lab are chosen once and kept: kubeconfigs of a stopped lab stay true. */
+async function choosePorts(config: LabConfig): Promise<LabConfig> {
+  checkPort('API port', config.apiPort);
+  if (config.apiPort !== 0 && config.etcdPort !== 0) return config;
+  const apiPort = config.apiPort || (await freePort(defaultApiPort));
+  const etcdPort = config.etcdPort || (await freePort(defaultEtcdPort));
+  return { ...config, apiPort, etcdPort };
+}
+
+function explain(error: unknown, folder: string): unknown {
+  if (!(error instanceof EtcdError)) return error;
+  const code = error.code === 'CORRUPT' ? 'HOME_DAMAGED' : 'INVALID';
+  return new ClusterError(code, `the store in ${folder} cannot be opened: ${messageOf(error)}`, { cause: error });
+}
