@@ -13,7 +13,7 @@ import { present } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { EtcdClient } from '#etcd/client';
-import { createDelegates, type AccessControl } from './access-control.ts';
+import { AccessControl } from './access-control.ts';
 import { ClusterError } from './errors.ts';
 import type { ClusterPki } from './pki.ts';
 

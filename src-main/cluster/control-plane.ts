@@ -45,6 +45,7 @@ export class ControlPlane {
     this.controllerManager = createControllerManager({
       ...{ master, clock, random, logger: logger.named('controller-manager') },
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
+      clientOf: (account) => this.#client(identities.controller(account), `kube-controller-manager/${account}`),
       caCertificate: pki.ca.certificate,
     });
   }

@@ -24,7 +24,7 @@ import { labKubeconfigPath } from './lab-kubeconfig.ts';
 import type { EtcdAccess, LabTruth, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
-import { labTruths } from './truths.ts';
+import { TruthTeller } from './truths.ts';
 
 export const masterName = 'master-1';
 const masterIp = '172.30.0.2';
@@ -49,12 +49,14 @@ export class EmbeddedLab implements RunningLab {
   readonly #options: EmbeddedLabOptions;
   readonly #workers = new Map<string, EmbeddedWorker>();
   readonly #hostPorts: HostPorts;
+  readonly #truths: TruthTeller;
   #config: LabConfig;
 
   constructor(options: EmbeddedLabOptions) {
     const { config, pki, clock, random, logger, folder } = options;
     this.#options = options;
     this.#config = config;
+    this.#truths = new TruthTeller(() => clock.now());
     this.fabric = new Fabric({ clock, random });
     this.fabric.addNode(masterName, masterIp);
     this.controlPlane = new ControlPlane({
@@ -151,7 +153,7 @@ export class EmbeddedLab implements RunningLab {
   }
 
   truths(): Promise<readonly LabTruth[]> {
-    return labTruths(this.controlPlane, this.workers, masterName, masterIp);
+    return this.#truths.tell(this.controlPlane, this.workers, masterName, masterIp);
   }
 
   async stop(): Promise<void> {

@@ -94,7 +94,7 @@ export class EmbeddedWorker {
 
   #createKubelet(logger: Logger): Kubelet {
     const { clock, random, config } = this.#options;
-    const { name, ip, cpus, memoryBytes } = config;
+    const { name, ip, cpus, memoryBytes, maxPods } = config;
     const client = this.#client(identities.kubelet(name), 'kubelet');
     return new Kubelet({
       ...{ nodeName: name, client, clock, random, logger },
@@ -103,7 +103,7 @@ export class EmbeddedWorker {
       runtime: this.runtime,
       files: this.runtime.files,
       network: this.machine.network.host,
-      machine: { cpus, memoryBytes, internalIP: ip, osImage, kernelVersion, containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}` },
+      machine: { cpus, memoryBytes, ...(maxPods === undefined ? {} : { maxPods }), internalIP: ip, osImage, kernelVersion, containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}` },
       labels: { 'drydock.dev/driver': 'embedded' },
       ...{ clusterDNS: [dnsServiceIp], clusterDomain, kubeletVersion: kubernetesVersion },
     });

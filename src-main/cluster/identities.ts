@@ -20,5 +20,7 @@ export const identities = {
   controllerManager: user('system:kube-controller-manager'),
   kubeProxy: serviceAccount('kube-system', 'kube-proxy'),
   coredns: serviceAccount('kube-system', 'coredns'),
+  /** A controller's own service account (`--use-service-account-credentials`). */
+  controller: (account: string): UserInfo => serviceAccount('kube-system', account),
   kubelet: (nodeName: string): UserInfo => user(`system:node:${nodeName}`, 'system:nodes'),
 } as const;

@@ -10,6 +10,8 @@ export interface WorkerConfig {
   readonly ip: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** Most pods the node takes; absent for the kubelet's own default of 110. */
+  readonly maxPods?: number;
 }
 
 /** What a lab is, apart from what its store holds: `lab.json` in the lab's folder. */
@@ -128,7 +130,9 @@ function decodeLabConfig(value: unknown): LabConfig {
     throw new Error(`its formatVersion is ${JSON.stringify(record['formatVersion'])}, this version reads 1`);
   const workers = asArray(record['workers'], 'workers').map((one): WorkerConfig => {
     const worker = asRecord(one, 'a worker');
+    const maxPods = worker['maxPods'];
     return {
+      ...(maxPods === undefined ? {} : { maxPods: asNumber(maxPods, 'maxPods') }),
       name: asText(worker['name'], 'name'),
       ip: asText(worker['ip'], 'ip'),
       cpus: asNumber(worker['cpus'], 'cpus'),

@@ -1,0 +1,85 @@
+import type { Component } from '#base/component';
+import { Context } from '#base/context';
+import type { ControlPlane } from './control-plane.ts';
+import type { EmbeddedWorker } from './embedded-worker.ts';
+import type { LabTruth } from './lab-view.ts';
+
+type ComponentTruth = Extract<LabTruth, { kind: 'component' }>;
+type Metrics = Readonly<Record<string, number>>;
+
+/** Remembers when each component came into its state, and what was counted a moment ago, to tell rates. */
+export class TruthTeller {
+  readonly #now: () => number;
+  readonly #since = new Map<string, { readonly state: string; readonly sinceMs: number }>();
+  readonly #counts = new Map<string, { readonly count: number; readonly atMs: number; readonly perSecond: number }>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  async tell(controlPlane: ControlPlane, workers: readonly EmbeddedWorker[], master: string, masterIp: string): Promise<readonly LabTruth[]> {
+    const { apiServer, etcd, scheduler, controllerManager } = controlPlane;
+    const here = { machine: master };
+    return [
+      this.#machine(master, masterIp, 'master', 'running', undefined),
+      this.#component(etcd, 'etcd', here, await this.#storeMetrics(controlPlane)),
+      this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
+      this.#component(scheduler, 'kube-scheduler', { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' }, { queue: scheduler.queueLength }),
+      this.#component(controllerManager, 'kube-controller-manager', { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' }, {}),
+      ...workers.flatMap((worker) => this.#worker(worker)),
+    ];
+  }
+
+  #worker(worker: EmbeddedWorker): LabTruth[] {
+    const { machine, kubelet, proxy, config } = worker;
+    const here = { machine: config.name };
+    return [
+      this.#machine(config.name, config.ip, 'worker', machine.state, machine.sinceMs),
+      this.#component(kubelet, 'kubelet', here, { pods: worker.podsRunning }),
+      this.#component(proxy, 'kube-proxy', here, { services: new Set(machine.network.services.rules.map((rule) => rule.service)).size }),
+    ];
+  }
+
+  #machine(name: string, address: string, role: 'master' | 'worker', state: 'running' | 'killed' | 'stopped', sinceMs: number | undefined): LabTruth {
+    const id = `machine/${name}`;
+    return { kind: 'machine', id, name, role, driver: 'embedded', address, state, sinceMs: sinceMs ?? this.#sinceOf(id, state) };
+  }
+
+  #component(component: Component, kind: ComponentTruth['component'], where: { readonly machine: string; readonly note?: string }, metrics: Metrics): ComponentTruth {
+    const { name: id, state } = component;
+    return { kind: 'component', id, component: kind, ...where, state, sinceMs: this.#sinceOf(id, state), metrics };
+  }
+
+  #sinceOf(id: string, state: string): number {
+    const known = this.#since.get(id);
+    if (known?.state === state) return known.sinceMs;
+    const sinceMs = this.#now();
+    this.#since.set(id, { state, sinceMs });
+    return sinceMs;
+  }
+
+  async #storeMetrics({ etcd }: ControlPlane): Promise<Metrics> {
+    if (etcd.state !== 'running') return {};
+    const { revision, keys, watchers, dbSizeBytes } = await etcd.client.status(Context.background());
+    return { revision, keys, watchers, dbSizeBytes, writesPerSecond: this.#rate('etcd', revision) };
+  }
+
+  #apiMetrics({ apiServer }: ControlPlane): Metrics {
+    if (apiServer.state !== 'running') return {};
+    const { requests, watchers, p99Ms } = apiServer.server.metrics;
+    const total = requests.reduce((sum, series) => sum + series.count, 0);
+    let watches = 0;
+    for (const count of watchers.values()) watches += count;
+    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms, watches };
+  }
+
+  /** Change per second since the last look that was at least half a second ago, to one decimal. */
+  #rate(name: string, count: number): number {
+    const nowMs = this.#now();
+    const before = this.#counts.get(name);
+    if (before && nowMs - before.atMs < 500) return before.perSecond;
+    const perSecond = before ? Math.round(((count - before.count) / (nowMs - before.atMs)) * 10_000) / 10 : 0;
+    this.#counts.set(name, { count, atMs: nowMs, perSecond });
+    return perSecond;
+  }
+}

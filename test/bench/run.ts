@@ -1,0 +1,150 @@
+/**
+ * `npm run bench`: what the README promises, measured in one run. Runs that are compared are interleaved; every figure is a
+ * median with its spread. Sends traffic to 127.0.0.1 only and ends by itself.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import type { DeploymentFigures } from './deployment.ts';
+import { createsPerSecond } from './creates.ts';
+
+const root = join(import.meta.dirname, '../..');
+const cache = join(root, 'node_modules/.cache/drydock/bench');
+
+interface Row {
+  readonly what: string;
+  readonly values: readonly number[];
+  readonly unit: string;
+  readonly goal: string;
+}
+
+interface RunningHost {
+  readonly child: ChildProcess;
+  readonly home: string;
+  readonly kubeconfig: string;
+  readonly readyMs: number;
+}
+
+/** `drydock up` in a fresh home, in the foreground; resolves when it printed that every node is Ready. */
+function startHost(): Promise<RunningHost> {
+  const home = mkdtempSync(join(tmpdir(), 'drydock-bench-'));
+  const startedMs = performance.now();
+  const args = ['out/main/drydock.cjs', 'up', '--json', '--ui-port', 'none', '--home', home];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      if (!text.includes('\n')) return;
+      const { kubeconfig } = JSON.parse(text) as { kubeconfig: string };
+      resolve({ child, home, kubeconfig, readyMs: performance.now() - startedMs });
+    });
+    child.on('exit', (code) => reject(new Error(`drydock up ended with ${String(code)}`)));
+  });
+}
+
+async function stopHost(host: RunningHost): Promise<void> {
+  const ended = new Promise((resolve) => host.child.once('exit', resolve));
+  host.child.removeAllListeners('exit');
+  const exited = new Promise((resolve) => host.child.once('exit', resolve));
+  host.child.kill('SIGTERM');
+  await Promise.race([ended, exited]);
+  rmSync(host.home, { recursive: true, force: true });
+}
+
+/** Resident memory in megabytes. */
+function residentMb(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes ?? 0) / 1024;
+}
+
+async function bundle(name: string): Promise<string> {
+  const outfile = join(cache, `${name}.mjs`);
+  await build({
+    entryPoints: [join(root, 'test/bench', `${name}.ts`)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    external: ['lmdb', 'just-bash', '@grpc/grpc-js', 'protobufjs'],
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'error',
+  });
+  return outfile;
+}
+
+/** Runs a child that prints one JSON line with its figures. */
+function runChild(file: string): Promise<DeploymentFigures> {
+  const child = spawn(process.execPath, [file], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+    child.on('exit', () => {
+      const line = text.trim().split('\n').pop() ?? '';
+      if (line.startsWith('{')) resolve(JSON.parse(line) as DeploymentFigures);
+      else reject(new Error(`${file} printed no figures`));
+    });
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}
+
+function print(rows: readonly Row[]): void {
+  const format = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+  const cells = rows.map((row) => [
+    row.what,
+    `${format(median(row.values))} ${row.unit}`,
+    row.values.length > 1 ? `${format(Math.min(...row.values))}-${format(Math.max(...row.values))}` : '',
+    row.goal,
+  ]);
+  const table = [['', 'median', 'range', 'goal'], ...cells];
+  const widths = [0, 1, 2, 3].map((i) => Math.max(...table.map((line) => (line[i] ?? '').length)));
+  for (const line of table) process.stdout.write(`${line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()}\n`);
+}
+
+const idleBeforeMemoryMs = 10_000;
+const startRuns = 5;
+const comparisonRuns = 3;
+
+const ready: number[] = [];
+const memory: number[] = [];
+const one: number[] = [];
+const many: number[] = [];
+for (let i = 0; i < startRuns; i++) {
+  const host = await startHost();
+  ready.push(host.readyMs / 1000);
+  if (i < comparisonRuns) {
+    await new Promise((resolve) => setTimeout(resolve, idleBeforeMemoryMs));
+    memory.push(residentMb(host.child.pid ?? 0));
+    one.push(await createsPerSecond(host.kubeconfig, 1, 3_000));
+    many.push(await createsPerSecond(host.kubeconfig, 64, 5_000));
+  }
+  await stopHost(host);
+}
+const drydockChild = await bundle('drydock-deployment');
+const webernetesChild = await bundle('webernetes-deployment');
+const drydockRuns: DeploymentFigures[] = [];
+const webernetesRuns: DeploymentFigures[] = [];
+for (let i = 0; i < comparisonRuns; i++) {
+  drydockRuns.push(await runChild(drydockChild));
+  webernetesRuns.push(await runChild(webernetesChild));
+}
+const seconds = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.readyMs / 1000);
+const stalls = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.longestStallMs);
+print([
+  { what: 'up to 3 Ready nodes', values: ready, unit: 's', goal: '2 s' },
+  { what: 'host memory, idle', values: memory, unit: 'MB', goal: '150 MB' },
+  { what: 'durable creates, 1 in flight', values: one, unit: '/s', goal: '300/s' },
+  { what: 'durable creates, 64 in flight', values: many, unit: '/s', goal: '2000/s' },
+  { what: '500 replicas Ready on 3 nodes', values: seconds(drydockRuns), unit: 's', goal: '5 s' },
+  { what: '  longest event-loop stall', values: stalls(drydockRuns), unit: 'ms', goal: '50 ms' },
+  { what: '500 replicas Ready in webernetes', values: seconds(webernetesRuns), unit: 's', goal: '' },
+  { what: '  longest event-loop stall', values: stalls(webernetesRuns), unit: 'ms', goal: '' },
+]);
+process.stdout.write(`ratio: webernetes takes ${(median(seconds(webernetesRuns)) / median(seconds(drydockRuns))).toFixed(1)} times as long\n`);
