@@ -2,7 +2,7 @@ import { ApiServer } from '#apiserver/api-server';
 import { ensureBootstrapPolicy } from '#apiserver/auth/bootstrap/hook';
 import { ensureObjects } from '#apiserver/bootstrap/ensure-objects';
 import { kubernetesService } from '#apiserver/bootstrap/kubernetes-service';
-import { systemObjects } from '#apiserver/bootstrap/system-objects';
+import { systemNamespaces, systemPriorityClasses } from '#apiserver/bootstrap/system-objects';
 import { ListenError, ApiServerListener } from '#apiserver/http/listener';
 import type { KubeletLocator } from '#apiserver/kubelet-connection';
 import type { Clock } from '#base/clock';
@@ -14,6 +14,7 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { EtcdClient } from '#etcd/client';
 import { AccessControl } from './access-control.ts';
+import { createDelegates } from './api-delegates.ts';
 import { ClusterError } from './errors.ts';
 import type { ClusterPki } from './pki.ts';
 
@@ -51,10 +52,14 @@ export class ApiServerStack implements Component {
       serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
       delegates: (objects) => {
         access = new AccessControl({ objects, serviceAccountKey: options.pki.serviceAccountKey, clock });
-        return createDelegates({ ...access, objects, kubelets: options.kubelets });
+        return createDelegates({
+          ...{ access, etcd: options.etcd, kubelets: options.kubelets, address: `127.0.0.1:${port}`, logger },
+          metrics: () => this.server.metrics,
+          isServing: () => this.server.state === 'running',
+        });
       },
       postStartHooks: [
-        ensureObjects(systemObjects),
+        ensureObjects([...systemNamespaces, ...systemPriorityClasses]),
         ensureBootstrapPolicy,
         kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: options.masterIp, port: 6443 }] }),
       ],

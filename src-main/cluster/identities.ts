@@ -18,7 +18,7 @@ export const identities = {
   admin: user('kubernetes-admin', 'system:masters'),
   scheduler: user('system:kube-scheduler'),
   controllerManager: user('system:kube-controller-manager'),
-  kubeProxy: serviceAccount('kube-system', 'kube-proxy'),
+  kubeProxy: user('system:kube-proxy'),
   coredns: serviceAccount('kube-system', 'coredns'),
   /** A controller's own service account (`--use-service-account-credentials`). */
   controller: (account: string): UserInfo => serviceAccount('kube-system', account),

@@ -1,3 +1,4 @@
+import { latencyBounds, type RequestSeries } from '#apiserver/api-server-metrics';
 import type { Component } from '#base/component';
 import { Context } from '#base/context';
 import type { ControlPlane } from './control-plane.ts';
@@ -24,7 +25,7 @@ export class TruthTeller {
       this.#machine(master, masterIp, 'master', 'running', undefined),
       this.#component(etcd, 'etcd', here, await this.#storeMetrics(controlPlane)),
       this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
-      this.#component(scheduler, 'kube-scheduler', { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' }, { queue: scheduler.queueLength }),
+      this.#component(scheduler, 'kube-scheduler', { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' }, queueMetrics(scheduler.queueCounts)),
       this.#component(controllerManager, 'kube-controller-manager', { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' }, {}),
       ...workers.flatMap((worker) => this.#worker(worker)),
     ];
@@ -35,7 +36,7 @@ export class TruthTeller {
     const here = { machine: config.name };
     return [
       this.#machine(config.name, config.ip, 'worker', machine.state, machine.sinceMs),
-      this.#component(kubelet, 'kubelet', here, { pods: worker.podsRunning }),
+      this.#component(kubelet, 'kubelet', here, {}),
       this.#component(proxy, 'kube-proxy', here, { services: new Set(machine.network.services.rules.map((rule) => rule.service)).size }),
     ];
   }
@@ -66,11 +67,11 @@ export class TruthTeller {
 
   #apiMetrics({ apiServer }: ControlPlane): Metrics {
     if (apiServer.state !== 'running') return {};
-    const { requests, watchers, p99Ms } = apiServer.server.metrics;
+    const { requests, watchers } = apiServer.server.metrics;
     const total = requests.reduce((sum, series) => sum + series.count, 0);
     let watches = 0;
     for (const count of watchers.values()) watches += count;
-    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms, watches };
+    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms: p99Of(requests), watches };
   }
 
   /** Change per second since the last look that was at least half a second ago, to one decimal. */
@@ -82,4 +83,20 @@ export class TruthTeller {
     this.#counts.set(name, { count, atMs: nowMs, perSecond });
     return perSecond;
   }
+}
+
+function queueMetrics(counts: { readonly active: number; readonly backoff: number; readonly unschedulable: number } | undefined): Metrics {
+  return counts ? { queue: counts.active + counts.backoff + counts.unschedulable } : {};
+}
+
+/** The bound below which 99 of 100 answers came, in milliseconds; watches and streams do not count. */
+function p99Of(requests: readonly RequestSeries[]): number {
+  const quick = requests.filter((series) => series.verb !== 'watch' && series.verb !== 'connect');
+  const total = quick.reduce((sum, series) => sum + series.count, 0);
+  let seen = 0;
+  for (const [i, bound] of latencyBounds.entries()) {
+    for (const series of quick) seen += series.buckets[i] ?? 0;
+    if (seen >= total * 0.99) return bound * 1000;
+  }
+  return (latencyBounds[latencyBounds.length - 1] ?? 0) * 1000;
 }

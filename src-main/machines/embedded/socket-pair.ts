@@ -8,7 +8,7 @@ class PipeEnd implements Socket {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   peer: PipeEnd | undefined;
-  readonly #queue = new AsyncQueue<Uint8Array>(() => this.destroy());
+  readonly #queue = new AsyncQueue<Uint8Array>();
   readonly #onClose: () => void;
   #pendingBytes = 0;
   #drained: (() => void)[] = [];
@@ -64,12 +64,18 @@ class PipeEnd implements Socket {
     for (const resume of drained) resume();
   }
 
-  async *#read(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#queue) {
-      this.#pendingBytes -= chunk.byteLength;
-      if (this.#pendingBytes <= windowBytes) this.#release();
-      yield chunk;
-    }
+  /** Leaving a loop over `incoming` stops reading and nothing else: the rest can be read by another loop. */
+  #read(): AsyncIterable<Uint8Array> {
+    const iterator = this.#queue[Symbol.asyncIterator]();
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      const result = await iterator.next();
+      if (!result.done) {
+        this.#pendingBytes -= result.value.byteLength;
+        if (this.#pendingBytes <= windowBytes) this.#release();
+      }
+      return result;
+    };
+    return { [Symbol.asyncIterator]: () => ({ next }) };
   }
 }
 
