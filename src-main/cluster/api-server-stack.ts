@@ -1,5 +1,5 @@
 import { ApiServer } from '#apiserver/api-server';
-import { ensureBootstrapPolicy } from '#apiserver/auth/bootstrap/hook';
+import { bootstrapPolicy } from '#apiserver/auth/bootstrap/policy';
 import { ensureObjects } from '#apiserver/bootstrap/ensure-objects';
 import { kubernetesService } from '#apiserver/bootstrap/kubernetes-service';
 import { systemNamespaces, systemPriorityClasses } from '#apiserver/bootstrap/system-objects';
@@ -60,7 +60,7 @@ export class ApiServerStack implements Component {
       },
       postStartHooks: [
         ensureObjects([...systemNamespaces, ...systemPriorityClasses]),
-        ensureBootstrapPolicy,
+        ensureObjects(bootstrapPolicy),
         kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: options.masterIp, port: 6443 }] }),
       ],
     });
