@@ -9,7 +9,8 @@ import type { Clock } from './clock.ts';
  */
 export class Context {
   readonly cause: Cause | undefined;
-  readonly #controller = new AbortController();
+  /** Made when first asked for: contexts are many, those that meet the platform are few. */
+  #controller: AbortController | undefined;
   #endedBy: 'cancelled' | 'deadline' | undefined;
 
   private constructor(cause: Cause | undefined) {
@@ -49,6 +50,10 @@ export class Context {
 
   /** For the platform's own interfaces (fetch, streams), which know AbortSignal. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#endedBy) this.#controller.abort(new CancelledError(this.#endedBy));
+    }
     return this.#controller.signal;
   }
 
@@ -75,7 +80,7 @@ export class Context {
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener();
-    this.#controller.abort(new CancelledError(by));
+    this.#controller?.abort(new CancelledError(by));
   }
 
   #child(cause: Cause | undefined): { context: Context; cancel: () => void } {
