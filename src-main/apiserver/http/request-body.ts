@@ -14,7 +14,8 @@ const patchTypes = [
   'application/strategic-merge-patch+json',
   'application/apply-patch+yaml',
 ];
-const objectTypes = ['application/json', 'application/yaml'];
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const objectTypes = ['application/json', 'application/yaml', protobufType];
 const gunzipAsync = promisify(gunzip);
 
 export interface DecodedBody {
@@ -44,8 +45,27 @@ export async function readBody(source: BodySource): Promise<DecodedBody> {
   if (!accepted.includes(contentType)) throw unsupported(accepted);
   if (raw.length === 0) return { value: undefined, contentType };
   const bytes = headers['content-encoding'] === 'gzip' ? await decompress(raw) : raw;
-  const value = contentType.endsWith('yaml') ? await parseYaml(bytes) : parseJson(bytes);
-  return { value: deepFreeze(value), contentType };
+  return { value: deepFreeze(await parse(contentType, bytes)), contentType };
+}
+
+function parse(contentType: string, bytes: Buffer): unknown {
+  if (contentType === protobufType) return parseProtobuf(bytes);
+  return contentType.endsWith('yaml') ? parseYaml(bytes) : parseJson(bytes);
+}
+
+/** Loaded when the first Go client comes along. */
+async function parseProtobuf(bytes: Buffer): Promise<unknown> {
+  const { decodeProtobuf } = await import('./protobuf/decode.ts');
+  try {
+    return decodeProtobuf(bytes);
+  } catch (cause) {
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized: ${messageOf(cause)} (${summary(bytes)})`,
+      undefined,
+      { cause },
+    );
+  }
 }
 
 function mediaTypeOf(header: string | undefined, method: string): string {

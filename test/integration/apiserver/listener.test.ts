@@ -286,7 +286,7 @@ test('streams a watch over HTTP/2; the client going away ends it', async () => {
   client.close();
 });
 
-function omitHead({ kind: _kind, apiVersion: _apiVersion, ...rest }: KubeObject): unknown {
+function omitHead({ kind: _kind, apiVersion: _apiVersion, ...rest }: KubeObject): object {
   return rest;
 }
 
