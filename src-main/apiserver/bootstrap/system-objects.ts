@@ -26,6 +26,3 @@ export const systemPriorityClasses: readonly KubeObject[] = [
     'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
   ),
 ];
-
-/** All of the above, for `ensureObjects`. */
-export const systemObjects: readonly KubeObject[] = [...systemNamespaces, ...systemPriorityClasses];

@@ -13,12 +13,6 @@ import type { ResourceHooks } from './resource-hooks.ts';
 import { originOf, type RequestScope } from './scope.ts';
 import { isNamespaceFinished } from './namespace-rules.ts';
 
-/** How a write answers: 201 for a creation. */
-export interface WriteResult {
-  readonly object: KubeObject;
-  readonly created: boolean;
-}
-
 export interface CreateOptions {
   readonly dryRun: boolean;
   readonly fieldManager: string;

@@ -64,11 +64,6 @@ export function badRequest(message: string): StatusError {
   return new StatusError('BadRequest', message);
 }
 
-export function methodNotSupported(resource: GroupResource, verb: string): StatusError {
-  const message = `${verb} is not supported on resources of kind "${formatGroupResource(resource)}"`;
-  return new StatusError('MethodNotAllowed', message, detailsOf(resource, ''));
-}
-
 /** A read asked for a revision the store has not reached. Clients wait a second and ask again. */
 export function tooLargeResourceVersion(asked: number, current: number): StatusError {
   return new StatusError('Timeout', `Too large resource version: ${asked}, current: ${current}`, {
