@@ -13,7 +13,7 @@ const live = deepFreeze({
     tolerations: [{ key: 'k' }],
   },
 });
-const apply = (patch: unknown) => applyStrategicPatch(live, patch, pod) as Record<string, never>;
+const apply = (patch: unknown): Readonly<Record<string, unknown>> => applyStrategicPatch(live, patch, pod);
 const containers = (patch: unknown) => (apply(patch)['spec'] as { containers: unknown[] }).containers;
 
 test('merges keyed lists by their key and shares what is unchanged', () => {
