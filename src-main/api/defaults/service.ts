@@ -1,4 +1,5 @@
 import type { EndpointSlice, Endpoints, Secret, Service, ServiceSpec } from '#api/gen/types';
+import { encodeBase64 } from '../machinery/base64.ts';
 import { mapShared, replaceFields, withDefaults } from './pod.ts';
 
 /** Defaults of services and endpoints (`pkg/apis/core/v1/defaults.go`, release 1.36). */
@@ -47,23 +48,9 @@ export function defaultSecret(secret: Secret): Secret {
   const typed = withDefaults(secret, { type: 'Opaque' });
   if (!typed.stringData) return typed;
   const { stringData, ...rest } = typed;
-  const encoded = Object.entries(stringData).map(([key, value]) => [key, base64(value)]);
+  const encoded = Object.entries(stringData).map(([key, value]) => [
+    key,
+    encodeBase64(new TextEncoder().encode(value)),
+  ]);
   return { ...rest, data: { ...rest.data, ...Object.fromEntries(encoded) } };
-}
-
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Base64 of the UTF-8 of `text`, by hand: this room sees neither Node nor DOM. */
-function base64(text: string): string {
-  const bytes = new TextEncoder().encode(text);
-  let out = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    const [a = 0, b, c] = [bytes[i], bytes[i + 1], bytes[i + 2]];
-    const word = (a << 16) | ((b ?? 0) << 8) | (c ?? 0);
-    out += alphabet.charAt(word >> 18) + alphabet.charAt((word >> 12) & 63);
-    out +=
-      (b === undefined ? '=' : alphabet.charAt((word >> 6) & 63)) +
-      (c === undefined ? '=' : alphabet.charAt(word & 63));
-  }
-  return out;
 }

@@ -19,7 +19,7 @@ function packageOfGroup(group: string): string {
 /** OpenAPI name of a served kind: `('apps', 'v1', 'Deployment')` -> `io.k8s.api.apps.v1.Deployment`. */
 export function schemaName(group: string, version: string, kind: string): string {
   const name = `io.k8s.api.${packageOfGroup(group)}.${version}.${kind}`;
-  if (group === '' && !(name in generated) && `${meta}${kind}` in generated) return meta + kind;
+  if (!(name in generated) && `${meta}${kind}` in generated) return meta + kind;
   return name;
 }
 

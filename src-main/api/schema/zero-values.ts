@@ -1,24 +1,42 @@
 import type { TypeSchema } from './types.ts';
 
-/** Optional strings that Go keeps by pointer: an empty one means something. */
-const pointerStrings = new Set(['storageClassName', 'volumeAttributesClassName', 'appProtocol', 'holderIdentity']);
+/** Facts of the Go types (release 1.35) that no schema holds: what is kept by pointer or without `omitempty`. */
 
-/** Booleans that Go keeps by value, so that `false` is the same as absent and is not written. */
+/** Optional strings that are written even when empty. */
+const keptStrings = new Set(
+  `HostPathVolumeSource.type GRPCAction.service EndpointPort.name EndpointPort.appProtocol
+  ServicePort.appProtocol PersistentVolumeClaimSpec.storageClassName PersistentVolumeClaimSpec.volumeAttributesClassName
+  PersistentVolumeSpec.volumeAttributesClassName LeaseSpec.holderIdentity LeaseSpec.preferredHolder StatefulSetSpec.serviceName
+  Event.reportingComponent Event.reportingInstance PodDNSConfigOption.value AzureDiskVolumeSource.fsType Endpoint.hostname
+  Endpoint.nodeName Endpoint.zone RoleRef.apiGroup NodeRuntimeHandler.name PodSpec.hostnameOverride`.split(/\s+/),
+);
+
+/** Optional lists that are written even when empty. */
+const keptLists = new Set(
+  'EndpointSlice.endpoints EndpointSlice.ports ClusterRole.rules Role.rules ProjectedVolumeSource.sources'.split(' '),
+);
+
+/** Booleans kept by value: `false` is the same as absent and is not written. */
 const plainBooleans = new Set(
-  `stdin stdinOnce tty hostNetwork hostPID hostIPC unschedulable paused readOnly publishNotReadyAddresses notReady
-  globalDefault setHostnameAsFQDN`.split(/\s+/),
+  `stdin stdinOnce tty hostNetwork hostPID hostIPC unschedulable paused readOnly publishNotReadyAddresses globalDefault
+  chapAuthDiscovery chapAuthSession sslEnabled`.split(/\s+/),
 );
 
-/** Numbers that Go keeps by value. `status` counts are by value too, unless they are in {@link pointerCounts}. */
+/** Numbers kept by value. */
 const plainNumbers = new Set(
-  `initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold hostPort nodePort minReadySeconds
-  observedGeneration generation`.split(/\s+/),
+  `initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold hostPort nodePort healthCheckNodePort
+  minReadySeconds observedGeneration generation signal count deprecatedCount sizeBytes code retryAfterSeconds
+  updatedNumberScheduled numberAvailable numberUnavailable updatedReplicas readyReplicas unavailableReplicas
+  fullyLabeledReplicas currentReplicas active succeeded failed`.split(/\s+/),
 );
-const pointerCounts = new Set(['collisionCount', 'ready', 'terminating', 'terminatingReplicas']);
+const plainCounts = new Set(
+  `DeploymentStatus.replicas DeploymentStatus.availableReplicas ReplicaSetStatus.availableReplicas
+  ReplicationControllerStatus.availableReplicas ScaleSpec.replicas`.split(/\s+/),
+);
 
 /**
  * Whether Go would not write this value back: an empty optional string, list or map, or a zero of a field kept by value
- * (`omitempty` of the API types, release 1.36).
+ * (`omitempty` of the API types).
  */
 export function isDroppedWhenZero(
   schema: string,
@@ -27,22 +45,36 @@ export function isDroppedWhenZero(
   value: unknown,
   required: readonly string[],
 ): boolean {
+  if (!isZero(type, value) || required.includes(field)) return false;
+  const path = `${schema.slice(schema.lastIndexOf('.') + 1)}.${field}`;
   switch (type.kind) {
     case 'string':
-      return value === '' && !pointerStrings.has(field) && !required.includes(field);
+      return !keptStrings.has(path);
     case 'list':
-      return (value as readonly unknown[]).length === 0 && !required.includes(field);
-    case 'map':
-      return Object.keys(value as object).length === 0 && !required.includes(field);
+      return !keptLists.has(path);
     case 'boolean':
-      return value === false && plainBooleans.has(field) && !required.includes(field);
+      return plainBooleans.has(field);
     case 'int32':
     case 'int64':
-      return (
-        value === 0 &&
-        !required.includes(field) &&
-        (plainNumbers.has(field) || (schema.endsWith('Status') && !pointerCounts.has(field)))
-      );
+      return plainNumbers.has(field) || plainCounts.has(path);
+    default:
+      return true;
+  }
+}
+
+function isZero(type: TypeSchema, value: unknown): boolean {
+  switch (type.kind) {
+    case 'string':
+      return value === '';
+    case 'list':
+      return Array.isArray(value) && value.length === 0;
+    case 'map':
+      return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+    case 'boolean':
+      return value === false;
+    case 'int32':
+    case 'int64':
+      return value === 0;
     default:
       return false;
   }
