@@ -6,7 +6,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const outputs = ['out/main/drydock.cjs', 'out/main/start.cjs', 'out/main/index.cjs', 'out/preload/index.cjs', 'out/renderer/index.html'];
+const outputs = [
+  'out/main/drydock.cjs',
+  'out/main/start.cjs',
+  'out/main/index.cjs',
+  'out/preload/index.cjs',
+  'out/renderer/index.html',
+];
 const inputs = ['src-main', 'src-renderer', 'resources/build', 'electron.vite.config.ts', 'package.json'];
 
 function newest(path) {
@@ -20,10 +26,16 @@ function newest(path) {
   return latest;
 }
 
-const oldestOutput = Math.min(...outputs.map((path) => (existsSync(join(root, path)) ? statSync(join(root, path)).mtimeMs : 0)));
+const oldestOutput = Math.min(
+  ...outputs.map((path) => (existsSync(join(root, path)) ? statSync(join(root, path)).mtimeMs : 0)),
+);
 if (existsSync(join(root, 'src-main')) && Math.max(...inputs.map((path) => newest(join(root, path)))) > oldestOutput) {
   process.stderr.write('drydock: building\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const built = spawnSync(npm, ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const built = spawnSync(npm, ['run', '--silent', 'build'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (built.status !== 0) process.exit(built.status ?? 1);
 }
