@@ -7,10 +7,10 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from '#client/client';
 import { RestClient } from '#client/rest-client';
-import type { ControllerManager } from '#controller-manager/controller-manager';
+import { ControllerManager } from '#controller-manager/controller-manager';
+import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
 import { ApiServerStack } from './api-server-stack.ts';
-import { createControllerManager } from './controllers.ts';
 import { EmbeddedStore } from './embedded-store.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
@@ -42,11 +42,11 @@ export class ControlPlane {
     this.#options = options;
     this.etcd = new EmbeddedStore({ master, folder, port: etcdPort, pki, clock, logger });
     this.scheduler = new Scheduler({ name: `kube-scheduler/${master}`, client: this.#client(identities.scheduler, 'kube-scheduler'), clock, random, logger: logger.named('scheduler') });
-    this.controllerManager = createControllerManager({
-      ...{ master, clock, random, logger: logger.named('controller-manager') },
+    this.controllerManager = new ControllerManager({
+      ...{ name: `kube-controller-manager/${master}`, clock, random, logger: logger.named('controller-manager') },
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
       clientOf: (account) => this.#client(identities.controller(account), `kube-controller-manager/${account}`),
-      caCertificate: pki.ca.certificate,
+      controllers: kubeControllers({ rootCa: pki.ca.certificate }),
     });
   }
 
