@@ -1,8 +1,13 @@
 import type { ApiHandler } from '#apiserver/request';
 import type { KubeletLocator } from '#apiserver/kubelet-connection';
 import type { UserInfo } from '#apiserver/request';
+import { kubernetesService } from '#apiserver/bootstrap/kubernetes-service';
+import { ListenError } from '#apiserver/http/listener';
+import { KubeApiServer } from '#apiserver/kube-apiserver';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import { present } from '#base/errors';
+import { parseCidr } from '#base/ip';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from '#client/client';
@@ -10,11 +15,14 @@ import { RestClient } from '#client/rest-client';
 import { ControllerManager } from '#controller-manager/controller-manager';
 import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
-import { ApiServerStack } from './api-server-stack.ts';
 import { EmbeddedStore } from './embedded-store.ts';
+import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import type { ClusterPki } from './pki.ts';
+
+const serviceCidr = '10.96.0.0/16';
+const kubernetesServiceIp = '10.96.0.1';
 
 export interface ControlPlaneOptions {
   readonly master: string;
@@ -35,7 +43,7 @@ export class ControlPlane {
   readonly scheduler: Scheduler;
   readonly controllerManager: ControllerManager;
   readonly #options: ControlPlaneOptions;
-  #apiServer: ApiServerStack | undefined;
+  #apiServer: KubeApiServer | undefined;
 
   constructor(options: ControlPlaneOptions) {
     const { master, folder, etcdPort, pki, clock, random, logger } = options;
@@ -45,17 +53,17 @@ export class ControlPlane {
     this.controllerManager = new ControllerManager({
       ...{ name: `kube-controller-manager/${master}`, clock, random, logger: logger.named('controller-manager') },
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
-      clientOf: (account) => this.#client(identities.controller(account), `kube-controller-manager/${account}`),
+      clientOf: (controller) => this.#client(identities.controller(controller), `kube-controller-manager/${controller}`),
       controllers: kubeControllers({ rootCa: pki.ca.certificate }),
     });
   }
 
   /** The API server as other parts of this process reach it; ServiceUnavailable while it is down. */
   readonly handler: ApiHandler = {
-    handle: (context, request) => this.apiServer.server.handle(context, request),
+    handle: (context, request) => this.apiServer.handler.handle(context, request),
   };
 
-  get apiServer(): ApiServerStack {
+  get apiServer(): KubeApiServer {
     if (!this.#apiServer) throw new Error('the API server was never started');
     return this.#apiServer;
   }
@@ -63,13 +71,32 @@ export class ControlPlane {
   /** Store and API server: what everything else needs. */
   async startApi(context: Context): Promise<void> {
     await this.etcd.start();
-    const { master, masterIp, apiPort, pki, kubelets, clock, random, logger } = this.#options;
-    this.#apiServer = new ApiServerStack({ master, masterIp, port: apiPort, pki, etcd: this.etcd.client, kubelets, clock, random, logger });
-    await this.#apiServer.start(context);
+    this.#apiServer = this.#createApiServer();
+    try {
+      await this.#apiServer.start(context);
+    } catch (error) {
+      if (!(error instanceof ListenError) || error.code !== 'PORT_TAKEN') throw error;
+      const { apiPort } = this.#options;
+      const text = `port ${apiPort} on 127.0.0.1 is taken; choose another with --api-port`;
+      throw new ClusterError('PORT_TAKEN', text, { cause: error });
+    }
   }
 
   async startControllers(context: Context): Promise<void> {
     await Promise.all([this.scheduler.start(context), this.controllerManager.start(context)]);
+  }
+
+  #createApiServer(): KubeApiServer {
+    const { master, masterIp, apiPort, pki, kubelets, clock, random, logger } = this.#options;
+    return new KubeApiServer({
+      ...{ name: `kube-apiserver/${master}`, host: '127.0.0.1', port: apiPort, clock, random, logger, kubelets },
+      tls: { ca: pki.ca.certificate, cert: pki.apiserver.certificate, key: pki.apiserver.key },
+      serviceAccountKey: pki.serviceAccountKey,
+      staticTokens: new Map(),
+      etcd: this.etcd.client,
+      serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
+      postStartHooks: [kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: masterIp, port: 6443 }] })],
+    });
   }
 
   async stop(): Promise<void> {

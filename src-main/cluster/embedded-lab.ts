@@ -74,7 +74,7 @@ export class EmbeddedLab implements RunningLab {
     return this.#config;
   }
   get server(): string {
-    return this.controlPlane.apiServer.url;
+    return `https://127.0.0.1:${this.controlPlane.apiServer.port}`;
   }
   get kubeconfigPath(): string {
     return labKubeconfigPath(this.#options.folder);

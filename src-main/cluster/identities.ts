@@ -13,6 +13,19 @@ function serviceAccount(namespace: string, name: string): UserInfo {
   return user(`system:serviceaccount:${namespace}:${name}`, 'system:serviceaccounts', `system:serviceaccounts:${namespace}`);
 }
 
+/** Service accounts of controllers whose account is not called as they are (cmd/kube-controller-manager/names, 1.36). */
+const controllerAccounts: Readonly<Record<string, string>> = {
+  'node-ipam-controller': 'node-controller',
+  'node-lifecycle-controller': 'node-controller',
+  'taint-eviction-controller': 'node-controller',
+  'serviceaccount-controller': 'service-account-controller',
+  'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
+  'daemonset-controller': 'daemon-set-controller',
+  'endpoints-controller': 'endpoint-controller',
+  'garbage-collector-controller': 'generic-garbage-collector',
+  'pod-garbage-collector-controller': 'pod-garbage-collector',
+};
+
 /** As whom each part of a cluster speaks (kubeadm's certificates and service accounts, release 1.36). */
 export const identities = {
   admin: user('kubernetes-admin', 'system:masters'),
@@ -21,6 +34,6 @@ export const identities = {
   kubeProxy: user('system:kube-proxy'),
   coredns: serviceAccount('kube-system', 'coredns'),
   /** A controller's own service account (`--use-service-account-credentials`). */
-  controller: (account: string): UserInfo => serviceAccount('kube-system', account),
+  controller: (name: string): UserInfo => serviceAccount('kube-system', controllerAccounts[name] ?? name),
   kubelet: (nodeName: string): UserInfo => user(`system:node:${nodeName}`, 'system:nodes'),
 } as const;

@@ -67,7 +67,7 @@ export class TruthTeller {
 
   #apiMetrics({ apiServer }: ControlPlane): Metrics {
     if (apiServer.state !== 'running') return {};
-    const { requests, watchers } = apiServer.server.metrics;
+    const { requests, watchers } = apiServer.metrics;
     const total = requests.reduce((sum, series) => sum + series.count, 0);
     let watches = 0;
     for (const count of watchers.values()) watches += count;
