@@ -28,6 +28,7 @@ export class DesktopApp {
   readonly #clock = new RealClock();
   #host: Host | undefined;
   #window: BrowserWindow | undefined;
+  #statePath = '';
   #quitting = false;
 
   constructor(options: DesktopOptions) {
@@ -40,7 +41,8 @@ export class DesktopApp {
       app.exit(0); // The instance that holds the lock shows its window.
       return;
     }
-    app.enableSandbox();
+    // Chromium cannot sandbox root's processes; whoever runs as root (a CI machine) says so with --no-sandbox.
+    if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
     registerAppScheme();
     app.on('second-instance', () => this.#focus());
     app.on('web-contents-created', (_event, contents) => confine(contents));
@@ -64,8 +66,8 @@ export class DesktopApp {
     session.defaultSession.setPermissionCheckHandler((_contents, permission) => isAllowed(permission));
     serveAppScheme(join(outFolder, 'renderer'));
     this.#host = await this.#options.openHost();
-    const statePath = join(app.getPath('userData'), 'window.json');
-    const state = readWindowState(statePath);
+    this.#statePath = join(app.getPath('userData'), 'window.json');
+    const state = readWindowState(this.#statePath);
     const window = new BrowserWindow({
       ...state.bounds,
       minWidth: 900,
@@ -85,7 +87,7 @@ export class DesktopApp {
     this.#window = window;
     if (state.maximized) window.maximize();
     window.once('ready-to-show', () => window.show());
-    window.on('close', () => writeWindowState(statePath, window));
+    window.on('close', () => writeWindowState(this.#statePath, window));
     const press = (keyCode: string, modifiers: readonly ('control' | 'meta')[]): void => {
       window.webContents.sendInputEvent({ type: 'keyDown', keyCode, modifiers: [...modifiers] });
     };
@@ -111,7 +113,10 @@ export class DesktopApp {
     if (!host || this.#quitting) return;
     this.#quitting = true;
     event.preventDefault();
-    this.#window?.hide();
+    if (this.#window && !this.#window.isDestroyed()) {
+      writeWindowState(this.#statePath, this.#window);
+      this.#window.hide();
+    }
     host
       .stop()
       .catch((error: unknown) => this.#options.logger.error('a lab did not stop', { error: messageOf(error) }))
@@ -127,7 +132,10 @@ function isAllowed(permission: string): boolean {
 /** No page leaves our origin, opens a window, or embeds another. */
 function confine(contents: WebContents): void {
   contents.setWindowOpenHandler(() => ({ action: 'deny' }));
-  contents.on('will-navigate', (event) => event.preventDefault());
-  contents.on('will-redirect', (event) => event.preventDefault());
+  const stay = (event: { preventDefault(): void }, url: string): void => {
+    if (!url.startsWith(`${appOrigin}/`)) event.preventDefault();
+  };
+  contents.on('will-navigate', stay);
+  contents.on('will-redirect', stay);
   contents.on('will-attach-webview', (event) => event.preventDefault());
 }

@@ -69,10 +69,8 @@ export class StoreStream {
     this.changes = [...changes.slice(-keptChanges).reverse(), ...this.changes].slice(0, keptChanges);
     this.revision = Math.max(this.revision, last.revision);
     const atMs = Date.now();
-    this.#arrivals = [
-      ...this.#arrivals.filter((one) => one.atMs > atMs - rateWindowMs),
-      { atMs, count: changes.length },
-    ];
+    const count = changes.filter((change) => change.revision > this.#treeRevision).length;
+    this.#arrivals = [...this.#arrivals.filter((one) => one.atMs > atMs - rateWindowMs), { atMs, count }];
     this.#treeTimer ??= setTimeout(() => {
       this.#treeTimer = undefined;
       this.treeVersion++;
