@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'electron-vite';
+import packageJson from './package.json' with { type: 'json' };
 
 /**
  * Three builds. The main process and the command line are CommonJS for Node 18.15 (Electron 25, Debian 12) in one build, so
@@ -15,26 +15,18 @@ const entries = {
 
 const commonJs = { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs' } as const;
 
-const present = Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path)));
-
 export default defineConfig({
-  main:
-    Object.keys(present).length === 0
-      ? undefined
-      : {
-          build: {
-            outDir: 'out/main',
-            target: 'node18.15',
-            minify: false,
-            sourcemap: true,
-            externalizeDeps: true,
-            rollupOptions: {
-              input: present,
-              external: ['electron'],
-              output: commonJs,
-            },
-          },
-        },
+  main: {
+    define: { __DRYDOCK_VERSION__: JSON.stringify(packageJson.version) },
+    build: {
+      outDir: 'out/main',
+      target: 'node18.15',
+      minify: false,
+      sourcemap: true,
+      externalizeDeps: true,
+      rollupOptions: { input: entries, external: ['electron'], output: commonJs },
+    },
+  },
   preload: {
     build: {
       outDir: 'out/preload',
