@@ -1,5 +1,5 @@
 import type { Container, Pod, Probe } from '#api/gen/types';
-import { Context } from '#base/context';
+import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import { CriError, type ContainerStatus } from '#cri/cri';
 import type { ProbeVerdicts } from './container-statuses.ts';

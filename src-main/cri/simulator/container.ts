@@ -372,6 +372,7 @@ export class SimulatedContainer {
         io: process.io,
         parent: process,
         tty: process.tty,
+        asInit: process.isInit,
       });
       for (const signal of ['TERM', 'INT', 'HUP'] as const) process.onSignal(signal, () => child.signal(signal));
       return child.run(program);

@@ -70,6 +70,8 @@ export interface ProcessStart {
   readonly parent?: Process;
   readonly tty?: boolean;
   readonly user?: number;
+  /** Goes on in the place of the container's first process, and so ignores signals as that does. */
+  readonly asInit?: boolean;
 }
 
 /** One process of a container. */
@@ -87,6 +89,7 @@ export class Process {
   readonly startedAtMs: number;
   /** Ends when the process is killed. */
   readonly context: Context;
+  readonly isInit: boolean;
   readonly #kill: () => void;
   readonly #handlers = new Map<Signal, () => void>();
   #killedBy: Signal | undefined;
@@ -102,6 +105,7 @@ export class Process {
     this.tty = start.tty ?? false;
     this.user = start.user ?? start.parent?.user ?? 0;
     this.startedAtMs = host.clock.now();
+    this.isInit = this.pid === 1 || start.asInit === true;
     const { context, cancel } = (start.parent?.context ?? Context.background()).withCancel();
     this.context = context;
     this.#kill = cancel;
@@ -155,7 +159,7 @@ export class Process {
     if (signal === 'KILL') return this.#die('KILL');
     const handler = this.#handlers.get(signal);
     if (handler) return handler();
-    if (this.pid === 1 || signal === 'CHLD' || signal === 'CONT' || signal === 'STOP') return;
+    if (this.isInit || signal === 'CHLD' || signal === 'CONT' || signal === 'STOP') return;
     this.#die(signal);
   }
 

@@ -1,4 +1,5 @@
 import type { Program } from '../process.ts';
+import { userlandCommands } from '../userland.ts';
 import {
   agnhost,
   echoServer,
@@ -41,8 +42,19 @@ const dockerEntrypoint: Program = async (process) => {
   return program(process);
 };
 
+/** The part that interprets shell scripts is big: it is loaded when the first shell or borrowed command runs. */
+const shell: Program = async (process) => (await import('../shell/program.ts')).shellProgram(process);
+
+function command(name: string): Program {
+  return async (process) => (await import('../commands/table.ts')).runCommand(name, process);
+}
+
 /** Every binary the simulator has, by name. */
 export const builtInPrograms: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ...[...userlandCommands('busybox'), ...userlandCommands('debian'), 'curl'].map(
+    (name) => [name, command(name)] as const,
+  ),
+  ...['sh', 'ash', 'bash', 'dash'].map((name) => [name, shell] as const),
   ['sleep', sleep],
   ['pause', pause],
   ['docker-entrypoint', dockerEntrypoint],

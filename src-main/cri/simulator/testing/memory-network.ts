@@ -82,6 +82,13 @@ export class MemoryNetwork implements PodNetwork {
     this.podCidr = cidr;
   }
 
+  /** A host with an address of its own, for servers of the test. */
+  add(ip: string): NetworkNamespace {
+    const namespace = new MemoryNamespace(ip, this);
+    this.namespaces.set(ip, namespace);
+    return namespace;
+  }
+
   attach(sandbox: { readonly hostNetwork: boolean }): PodAttachment {
     if (sandbox.hostNetwork) return { namespace: this.host, detach: () => {} };
     if (this.podCidr === undefined) throw new Error('no pod CIDR');
