@@ -25,6 +25,11 @@ describe('label selectors', () => {
     expect(() => parseSelector(text)).toThrow();
   });
 
+  test('errors read as upstream', () => {
+    expect(() => parseSelector('a in')).toThrow("unable to parse requirement: found '', expected: '('");
+    expect(() => parseSelector('=x')).toThrow("found '=', expected: !, identifier, or 'end of string'");
+  });
+
   test('what is printed is read back as the same', () => {
     const word = fc.stringMatching(/^[a-z][a-z0-9]{0,5}$/);
     const term = fc.oneof(

@@ -111,7 +111,7 @@ class Parser {
     const requirements: Requirement[] = [];
     if (this.#tokens.length === 0) return everything;
     for (;;) {
-      requirements.push(this.#requirement());
+      requirements.push(this.#checkedRequirement());
       const next = this.#tokens[this.#at++];
       if (next === undefined) return { requirements };
       if (next !== ',') throw new SelectorError(`found '${next}', expected: ',' or 'end of string'`);
@@ -122,20 +122,29 @@ class Parser {
     }
   }
 
+  #checkedRequirement(): Requirement {
+    const first = this.#tokens[this.#at] ?? '';
+    if (symbols.has(first) && first !== '!') {
+      throw new SelectorError(`found '${first}', expected: !, identifier, or 'end of string'`);
+    }
+    try {
+      return this.#requirement();
+    } catch (cause) {
+      if (!(cause instanceof SelectorError)) throw cause;
+      throw new SelectorError(`unable to parse requirement: ${cause.message}`, { cause });
+    }
+  }
+
   #requirement(): Requirement {
     let key = this.#tokens[this.#at++] ?? '';
     const absent = key === '!';
     if (absent) key = this.#tokens[this.#at++] ?? '';
     if (key === '' || symbols.has(key)) {
-      throw new SelectorError(
-        `unable to parse requirement: found '${key}', expected: !, identifier, or 'end of string'`,
-      );
+      throw new SelectorError(`found '${key}', expected: !, identifier, or 'end of string'`);
     }
     const problems = isQualifiedName(key);
     if (problems.length > 0) {
-      throw new SelectorError(
-        `unable to parse requirement: <nil>: Invalid value: ${JSON.stringify(key)}: ${problems.join('; ')}`,
-      );
+      throw new SelectorError(`<nil>: Invalid value: ${JSON.stringify(key)}: ${problems.join('; ')}`);
     }
     const operator = this.#tokens[this.#at];
     if (absent) return { key, operator: '!', values: [] };
@@ -157,9 +166,7 @@ class Parser {
       case 'notin':
         return { key, operator, values: this.#set(key) };
       default:
-        throw new SelectorError(
-          `unable to parse requirement: found '${operator}', expected: in, notin, =, ==, !=, gt, lt`,
-        );
+        throw new SelectorError(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
     }
   }
 

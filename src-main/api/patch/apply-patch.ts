@@ -18,7 +18,7 @@ export const patchMediaTypes: readonly string[] = Object.keys(mediaTypes);
 
 /**
  * The object after a JSON, merge or strategic patch; not yet decoded: give it to `decodeObject`. Throws StatusError:
- * BadRequest for a body that is no patch, Invalid (422) for one that does not apply to this object.
+ * BadRequest for a body that is no patch, Invalid (422) for one that does not apply to this object (upstream does not say why; `cause` does).
  */
 export function applyPatch(
   kind: Exclude<PatchKind, 'apply'>,
@@ -40,7 +40,7 @@ export function applyPatch(
     throw new StatusError(
       'Invalid',
       'the server rejected our request due to an error in our request',
-      { causes: [{ reason: 'UnexpectedServerResponse', message: error.message }] },
+      {},
       { cause: error },
     );
   }

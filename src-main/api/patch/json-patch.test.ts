@@ -26,6 +26,7 @@ test.each([
 test.each([
   [[{ op: 'test', path: '/a/b/0', value: 2 }], 'testing value /a/b/0 failed'],
   [[{ op: 'remove', path: '/nope' }], 'doc is missing key: /nope'],
+  [[{ op: 'remove', path: '/a/nope' }], 'doc is missing key: /a/nope'],
   [[{ op: 'add', path: '/a/b/7', value: 1 }], 'invalid index'],
   [[{ op: 'frob', path: '/a' }], 'Unexpected kind: frob'],
 ])('refuses %j', (patch, text) => {

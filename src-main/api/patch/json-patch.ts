@@ -36,17 +36,18 @@ function applyOperation(document: unknown, operation: Operation): unknown {
   const from = (): readonly string[] => pointer(operation.from ?? '');
   switch (operation.op) {
     case 'add':
-      return edit(document, path, 'add', operation.value);
+      return editAt(document, { path, how: 'add', value: operation.value }, 0);
     case 'replace':
-      return edit(document, path, 'replace', operation.value);
+      return editAt(document, { path, how: 'replace', value: operation.value }, 0);
     case 'remove':
-      return edit(document, path, 'remove', undefined);
+      return editAt(document, { path, how: 'remove', value: undefined }, 0);
     case 'move': {
       const value = read(document, from());
-      return edit(edit(document, from(), 'remove', undefined), path, 'add', value);
+      const taken = editAt(document, { path: from(), how: 'remove', value: undefined }, 0);
+      return editAt(taken, { path, how: 'add', value }, 0);
     }
     case 'copy':
-      return edit(document, path, 'add', read(document, from()));
+      return editAt(document, { path, how: 'add', value: read(document, from()) }, 0);
     case 'test': {
       const actual = readOptional(document, path);
       if (!jsonEqual(actual ?? null, operation.value ?? null))
@@ -93,35 +94,39 @@ function indexOf(part: string, last: number, path: readonly string[]): number {
   return index;
 }
 
-function edit(at: unknown, path: readonly string[], how: 'add' | 'replace' | 'remove', value: unknown): unknown {
-  const [head, ...rest] = path;
+interface Edit {
+  readonly path: readonly string[];
+  readonly how: 'add' | 'replace' | 'remove';
+  readonly value: unknown;
+}
+
+/** The edit done below `at`, which the first `depth` parts of the path lead to. */
+function editAt(at: unknown, edit: Edit, depth: number): unknown {
+  const { path, how, value } = edit;
+  const head = path[depth];
+  const isLast = depth === path.length - 1;
   if (head === undefined) return how === 'remove' ? null : value;
-  if (Array.isArray(at)) return editList(at, head, rest, path, how, value);
-  if (typeof at !== 'object' || at === null)
+  if (Array.isArray(at)) return editList(at, head, edit, depth);
+  if (typeof at !== 'object' || at === null) {
     throw new PatchError(`${how} operation does not apply: doc is missing path: /${path.join('/')}`);
+  }
   const record = at as Readonly<Record<string, unknown>>;
-  const present = Object.hasOwn(record, head);
-  if (!present && (rest.length > 0 || how !== 'add')) {
+  if (!Object.hasOwn(record, head) && (!isLast || how !== 'add')) {
     throw new PatchError(`${how} operation does not apply: doc is missing key: /${path.join('/')}`);
   }
-  if (rest.length > 0) return { ...record, [head]: edit(record[head], rest, how, value) };
+  if (!isLast) return { ...record, [head]: editAt(record[head], edit, depth + 1) };
   if (how !== 'remove') return { ...record, [head]: value };
   const { [head]: _removed, ...others } = record;
   return others;
 }
 
-function editList(
-  list: readonly unknown[],
-  head: string,
-  rest: readonly string[],
-  path: readonly string[],
-  how: 'add' | 'replace' | 'remove',
-  value: unknown,
-): readonly unknown[] {
-  const inserting = how === 'add' && rest.length === 0;
+function editList(list: readonly unknown[], head: string, edit: Edit, depth: number): readonly unknown[] {
+  const { path, how, value } = edit;
+  const isLast = depth === path.length - 1;
+  const inserting = how === 'add' && isLast;
   const index = indexOf(head, inserting ? list.length : list.length - 1, path);
   const copy = [...list];
-  if (rest.length > 0) copy[index] = edit(list[index], rest, how, value);
+  if (!isLast) copy[index] = editAt(list[index], edit, depth + 1);
   else if (inserting) copy.splice(index, 0, value);
   else if (how === 'remove') copy.splice(index, 1);
   else copy[index] = value;
