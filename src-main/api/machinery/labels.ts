@@ -76,13 +76,6 @@ export function selectorOf(selector: LabelSelector | undefined): Selector {
   return { requirements };
 }
 
-/** Requires every one of `labels`, as Services and ReplicationControllers select. Empty selects nothing. */
-export function selectorOfSet(labels: Labels | undefined): Selector {
-  const entries = Object.entries(labels ?? {});
-  if (entries.length === 0) return nothing;
-  return { requirements: entries.map(([key, value]) => ({ key, operator: '=', values: [value] })) };
-}
-
 const token = /\s*(!=|==|=|!|\(|\)|,|<|>|[^\s!=(),<>]+)/y;
 
 function tokenize(text: string): string[] {

@@ -1,28 +1,8 @@
 import type { ObjectMeta, OwnerReference } from '#api/gen/types';
-import type { KubeObject } from './object.ts';
 
 /** The owner that manages `object`, if one does (`metav1.GetControllerOf`). */
 export function controllerOf(object: { readonly metadata: ObjectMeta }): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
-}
-
-/** The reference by which `owner` is named as managing controller (`metav1.NewControllerRef`). */
-export function controllerRef(owner: KubeObject): OwnerReference {
-  return {
-    apiVersion: owner.apiVersion,
-    kind: owner.kind,
-    name: owner.metadata.name ?? '',
-    uid: owner.metadata.uid ?? '',
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-}
-
-export function isControlledBy(
-  object: { readonly metadata: ObjectMeta },
-  owner: { readonly metadata: ObjectMeta },
-): boolean {
-  return controllerOf(object)?.uid === owner.metadata.uid;
 }
 
 /** `record` without `keys`; the same object when none of them is there. */
