@@ -296,7 +296,7 @@ spec:
         [['get', 'pod', 'nope'], 'Error from server (NotFound): pods "nope" not found\n'],
         [['get', 'nonsense'], 'error: the server doesn\'t have a resource type "nonsense"\n'],
         [['create', 'namespace', 'default'], 'Error from server (AlreadyExists): namespaces "default" already exists\n'],
-        [['create', 'configmap', 'Bad_Name'], /The ConfigMap "Bad_Name" is invalid: metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of/],
+        [['create', 'configmap', 'Bad_Name'], /error: failed to create configmap: ConfigMap "Bad_Name" is invalid: metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of/],
         [['run', 'x', '--image=nginx', '-n', 'absent'], 'Error from server (NotFound): namespaces "absent" not found\n'],
         [['apply', '-f', '-'], /unknown field "spec\.replicaz"/, webManifest('nginx', 1).replace('replicas:', 'replicaz:')],
         [['apply', '-f', '-'], /spec\.template\.spec\.containers\[0\]\.image: Required value/, webManifest('""', 1)],

@@ -86,6 +86,9 @@ function accept(incoming: IncomingMessage, socket: Duplex, head: Buffer, protoco
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxMessageBytes },
     handleProtocols: () => protocol || false,
   });
+  // `ws` refuses names with a slash, which RFC 6455 does not allow and kubectl sends (`SPDY/3.1+portforward.k8s.io`). What was
+  // agreed on stands in the answer; the library only has to see some name.
+  if (protocol) incoming.headers['sec-websocket-protocol'] = 'agreed';
   return new Promise((resolve, reject) => {
     server.once('wsClientError', reject);
     server.handleUpgrade(incoming, socket, head, (webSocket) => {

@@ -75,7 +75,7 @@ export class Writes {
     const ask = admissionRequest(scope, 'CREATE', name, object, undefined);
     const admitted = await admission.admit(ask);
     const { strategy } = served.definition;
-    const prepared = newMetadata(strategy.prepareForCreate(admitted), clock.now(), random);
+    const prepared = strategy.prepareForCreate(newMetadata(admitted, clock.now(), random));
     requireValid(scope, name, strategy.validate(prepared));
     const tracked = options.tracked ? prepared : this.#track(scope, prepared, undefined, options);
     await admission.validate({ ...ask, object: tracked });
