@@ -20,7 +20,10 @@ interface FieldFact {
 const messages = new Map<string, ReadonlyMap<number, FieldFact>>();
 const envelopeMagic = Buffer.from('k8s\0');
 
-/** Throws {@link WireError} when the bytes are damaged or of an unknown kind. */
+/**
+ * Throws {@link WireError} when the bytes are damaged. Of a kind that is not served only `kind` and `apiVersion` are read: the
+ * registry refuses it as it does JSON, once it is clear that the path exists and the caller may use it.
+ */
 export function decodeProtobuf(bytes: Buffer): unknown {
   if (!bytes.subarray(0, 4).equals(envelopeMagic)) {
     throw new WireError('provided data does not appear to be a protobuf message, expected prefix 6b387300');
@@ -36,16 +39,15 @@ export function decodeProtobuf(bytes: Buffer): unknown {
       if (number === 2) kind = text.toString('utf8');
     }
   }
-  return { kind, apiVersion, ...decodeMessage(messageOf(apiVersion, kind), raw) };
+  const message = messageOf(apiVersion, kind);
+  return { kind, apiVersion, ...(message === undefined ? {} : decodeMessage(message, raw)) };
 }
 
 /** `apps/v1` and `Deployment` are `apps/v1.Deployment`; options and Status are the same in every group. */
-function messageOf(apiVersion: string, kind: string): string {
+function messageOf(apiVersion: string, kind: string): string | undefined {
   const [first = '', second] = apiVersion.split('/');
   const own = second === undefined ? `core/${first}.${kind}` : `${first.split('.')[0] ?? ''}/${second}.${kind}`;
-  const found = [own, `meta.${kind}`].find((name) => name in facts);
-  if (!found) throw new WireError(`no kind "${kind}" is registered for version "${apiVersion}"`);
-  return found;
+  return [own, `meta.${kind}`].find((name) => name in facts);
 }
 
 function factsOf(message: string): ReadonlyMap<number, FieldFact> {
@@ -68,13 +70,19 @@ function decodeMessage(message: string, bytes: Buffer): Record<string, unknown> 
     const fact = fields.get(field.number);
     if (!fact) continue;
     const { name, type } = fact;
+    requireWireType(fact, field);
     if (name === '') Object.assign(object, decodeMessage(type.replace('*', ''), field.bytes));
     else if (type.startsWith('[]')) (object[name] = listOf(object[name])).push(decodeValue(type.slice(2), field));
-    else if (type.startsWith('{}'))
-      object[name] = { ...mapOf(object[name]), ...decodeEntry(type.slice(2), field.bytes) };
+    else if (type.startsWith('{}')) addEntry((object[name] = mapOf(object[name])), type.slice(2), field.bytes);
     else put(object, fact, decodeValue(type.replace('*', ''), field));
   }
   return object;
+}
+
+/** Numbers and truths are varints, all else has a length; Kubernetes uses neither packed lists nor fixed-size numbers. */
+function requireWireType({ name, type }: FieldFact, field: WireField): void {
+  const wanted = /(^|[\]*])(int|bool)$/.test(type) ? 0 : 2;
+  if (field.type !== wanted) throw new WireError(`wrong wireType = ${field.type} for field ${name || type}`);
 }
 
 /** Go writes the zero of every field that is not a pointer; JSON leaves most of them out. */
@@ -97,15 +105,15 @@ function mapOf(value: unknown): object {
   return typeof value === 'object' && value !== null ? value : {};
 }
 
-/** One entry of a map is a message of its own: 1 is the key, 2 the value. */
-function decodeEntry(type: string, bytes: Buffer): Record<string, unknown> {
+/** One entry of a map is a message of its own: 1 is the key, 2 the value. Keys are the client's, `__proto__` too. */
+function addEntry(map: object, type: string, bytes: Buffer): void {
   let key = '';
-  let value: unknown = type === 'string' || type === 'bytes' || type === 'quantity' ? '' : {};
+  let value: unknown = type === 'string' || type === 'bytes' ? '' : undefined;
   for (const field of readFields(bytes)) {
     if (field.number === 1) key = field.bytes.toString('utf8');
     if (field.number === 2) value = decodeValue(type, field);
   }
-  return { [key]: value };
+  Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function decodeValue(type: string, field: WireField): unknown {
@@ -117,8 +125,6 @@ function decodeValue(type: string, field: WireField): unknown {
       return varint !== 0n;
     case 'int':
       return Number(varint);
-    case 'double':
-      return bytes.readDoubleLE(0);
     case 'bytes':
       return bytes.toString('base64');
     case 'quantity':
