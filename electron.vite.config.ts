@@ -13,7 +13,8 @@ const entries = {
   start: 'src-main/cli/start.ts',
 };
 
-const commonJs = { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs' } as const;
+/** Chunks lie beside their entries, so that `__dirname` is the same folder in every file. */
+const commonJs = { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: '[name]-[hash].cjs' } as const;
 
 export default defineConfig({
   main: {

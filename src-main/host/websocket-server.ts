@@ -97,7 +97,10 @@ export class UiServer {
     if (token !== null) {
       const cookie = this.#guard.exchange(token);
       if (cookie === undefined && !this.#guard.hasSession(request))
-        return refuse(401, 'This address was used already. Run `drydock status` to get a new one.');
+        return refuse(
+          401,
+          'This address was used already. Run `drydock down` and `drydock up` for a new one; nothing is lost.',
+        );
       response.writeHead(303, {
         location: '/',
         'cache-control': 'no-store',
@@ -107,10 +110,7 @@ export class UiServer {
       return;
     }
     if (!this.#guard.hasSession(request))
-      return refuse(
-        401,
-        'Open the address that Drydock printed: it holds the token. `drydock status` prints a new one.',
-      );
+      return refuse(401, 'Open the address that Drydock printed: it holds the token that lets this browser in.');
     const file = await this.#files.get(url.pathname);
     if (!file) return refuse(404, 'Not found.');
     response.writeHead(200, { ...file.headers, 'content-length': file.body.byteLength });
