@@ -13,15 +13,19 @@ import { parseCommandLine, renderHelp, UsageError, type Arguments } from './opti
 import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
-import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
+import { decodeUp, up, type Installation, type RunningUp, type UpFacts } from './up.ts';
 
 const exitFailure = 1;
 const exitUsage = 2;
 
 /** The command line. Resolves with the exit code; never rejects: what goes wrong is one line on stderr. */
-export async function runDrydock(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+export async function runDrydock(
+  args: readonly string[],
+  installation: Installation,
+  terminal: Terminal = processTerminal,
+): Promise<number> {
   try {
-    return await dispatch(args, terminal);
+    return await dispatch(args, installation, terminal);
   } catch (error) {
     if (error instanceof UsageError) {
       terminal.error(`drydock: ${error.message} (see 'drydock ${commandNameOf(args)}--help')`);
@@ -38,7 +42,7 @@ function commandNameOf(args: readonly string[]): string {
   return found ? `${found.spec.name} ` : '';
 }
 
-async function dispatch(args: readonly string[], terminal: Terminal): Promise<number> {
+async function dispatch(args: readonly string[], installation: Installation, terminal: Terminal): Promise<number> {
   const found = findCommand(args);
   if (!found) {
     if (args.length === 0 || args[0] === '--help' || args[0] === '-h' || args[0] === 'help') {
@@ -58,15 +62,14 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
     terminal.out(renderHelp(found.spec));
     return 0;
   }
-  return runCommand(found.spec.name, parsed, args, terminal);
+  if (found.spec.name === 'up') return runUp(parsed, args, installation, terminal);
+  return runCommand(found.spec.name, parsed, terminal);
 }
 
-async function runCommand(name: string, args: Arguments, line: readonly string[], terminal: Terminal): Promise<number> {
+async function runCommand(name: string, args: Arguments, terminal: Terminal): Promise<number> {
   const home = new Home(resolveHome(args.text('home')));
   const lab = args.text('name') ?? 'lab';
   switch (name) {
-    case 'up':
-      return runUp(args, line, terminal);
     case 'down':
       terminal.error(await down(home, lab, args.flag('delete')));
       return 0;
@@ -112,7 +115,7 @@ async function runNode(verb: string, home: Home, lab: string, node: string, term
   return 0;
 }
 
-async function runUp(args: Arguments, line: readonly string[], terminal: Terminal): Promise<number> {
+async function runUp(args: Arguments, line: readonly string[], installation: Installation, terminal: Terminal): Promise<number> {
   const request = decodeUp(args);
   const isDetachedHost = process.env[detachedVariable] === '1';
   const clock = new RealClock();
@@ -124,7 +127,7 @@ async function runUp(args: Arguments, line: readonly string[], terminal: Termina
   const progress = isDetachedHost ? new ReportingProgress() : createProgress(process.stderr, clock);
   let running: RunningUp;
   try {
-    running = await up(request, createLogger(isDetachedHost ? 'info' : 'warn'), progress);
+    running = await up(request, installation, createLogger(isDetachedHost ? 'info' : 'warn'), progress);
   } catch (error) {
     if (isDetachedHost) report({ type: 'failed', message: messageOf(error) });
     throw error;

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { runDrydock } from './run.ts';
 
+const installation = { outFolder: join(__dirname, '..') };
+
 /**
  * `npm start`: the desktop app; where there is no display or no Electron, one line that says so and the headless host.
  */
@@ -12,7 +14,7 @@ async function start(args: readonly string[]): Promise<number> {
   const electron = reason ? undefined : electronBinary(root);
   if (reason === undefined && electron !== undefined) return runElectron(electron, root, args);
   process.stderr.write(`drydock: ${reason ?? 'no Electron binary'}: starting the headless host instead\n`);
-  return runDrydock(['up', ...args]);
+  return runDrydock(['up', ...args], installation);
 }
 
 function displayMissing(): string | undefined {
@@ -43,7 +45,7 @@ function runElectron(binary: string, root: string, args: readonly string[]): Pro
     child.on('exit', (code) => resolve(code ?? 1));
     child.on('error', (error) => {
       process.stderr.write(`drydock: Electron did not start (${error.message}): starting the headless host instead\n`);
-      resolve(runDrydock(['up', ...args]));
+      resolve(runDrydock(['up', ...args], installation));
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   });

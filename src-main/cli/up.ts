@@ -51,6 +51,11 @@ export function decodeUp(args: Arguments): UpRequest {
   };
 }
 
+/** Where the build lies: `main`, `preload` and `renderer` are in it. */
+export interface Installation {
+  readonly outFolder: string;
+}
+
 export interface RunningUp {
   readonly facts: UpFacts;
   readonly host: OpenHost;
@@ -59,13 +64,13 @@ export interface RunningUp {
 }
 
 /** Opens the home and brings the lab up in this process. Throws ClusterError after taking everything down again. */
-export async function up(request: UpRequest, logger: Logger, progress: Progress): Promise<RunningUp> {
+export async function up(request: UpRequest, installation: Installation, logger: Logger, progress: Progress): Promise<RunningUp> {
   const host = await openHost(request.home, 'headless', logger);
   let ui: UiServer | undefined;
   try {
     const { labs } = host;
     const watching = labs.onChange(() => report(host, request.name, progress));
-    if (request.uiPort !== 'none') ui = await openUi(host, request.uiPort, logger);
+    if (request.uiPort !== 'none') ui = await openUi(host, installation, request.uiPort, logger);
     begin(host, request);
     const running = await labs.settled(request.name);
     invariant(running, 'a lab that settled without an error runs');
@@ -93,8 +98,8 @@ function begin(host: OpenHost, request: UpRequest): void {
   if (kubeconfig) labs.remember(name, kubeconfig);
 }
 
-async function openUi(host: OpenHost, port: number, logger: Logger): Promise<UiServer> {
-  const rendererFolder = join(__dirname, '../renderer');
+async function openUi(host: OpenHost, installation: Installation, port: number, logger: Logger): Promise<UiServer> {
+  const rendererFolder = join(installation.outFolder, 'renderer');
   const ui = new UiServer({ handlers: host.handlers, clock: new RealClock(), logger, rendererFolder, port });
   await ui.start();
   return ui;
