@@ -12,6 +12,9 @@ export type DetachedMessage =
   | { readonly type: 'ready'; readonly facts: UpFacts }
   | { readonly type: 'failed'; readonly message: string };
 
+/** Until the lab is Ready, who interrupts the command means the host as well. */
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 /** In the host's environment: it is the detached one and reports over IPC. */
 export const detachedVariable = 'DRYDOCK_DETACHED_HOST';
 
@@ -27,9 +30,12 @@ export async function upDetached(args: readonly string[], homePath: string, prog
     env: { ...process.env, [detachedVariable]: '1' },
   });
   closeSync(log);
+  const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of signals) process.once(signal, passOn);
   try {
     return await firstVerdict(child, home, progress);
   } finally {
+    for (const signal of signals) process.off(signal, passOn);
     progress.finish();
     if (child.connected) child.disconnect();
     child.unref();
@@ -44,7 +50,14 @@ function firstVerdict(child: ChildProcess, home: Home, progress: Progress): Prom
       else reject(new ClusterError('INVALID', message.message));
     });
     child.on('error', reject);
-    child.on('exit', (code) => reject(new ClusterError('INVALID', `the host ended with ${String(code)} before the lab was ready; see ${home.logFile}`)));
+    child.on('exit', (code) =>
+      reject(
+        new ClusterError(
+          'INVALID',
+          `the host ended with ${String(code)} before the lab was ready; see ${home.logFile}`,
+        ),
+      ),
+    );
   });
 }
 

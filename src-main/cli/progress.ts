@@ -55,7 +55,7 @@ class BarProgress implements Progress {
   update(done: number, total: number, text: string): void {
     const filled = total === 0 ? 0 : Math.round((barWidth * done) / total);
     const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
-    const room = (this.#output.columns ?? 80) - barWidth - 12;
+    const room = (this.#output.columns || 80) - barWidth - 12;
     this.#output.write(`\r\u001b[2K${bar} ${String(done).padStart(2)}/${total} ${text.slice(0, Math.max(room, 10))}`);
   }
 

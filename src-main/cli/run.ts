@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { RealClock } from '#base/clock';
+import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import { formatLogEntry, SinkLogger, type Logger } from '#base/logger';
 import { ClusterError } from '#cluster/errors';
@@ -54,7 +55,8 @@ async function dispatch(args: readonly string[], installation: Installation, ter
       terminal.out(group.map(renderHelp).join('\n\n'));
       return 0;
     }
-    const known = group.length > 0 ? `expected ${group.map((spec) => spec.name).join(', ')}` : `unknown command '${args[0] ?? ''}'`;
+    const known =
+      group.length > 0 ? `expected ${group.map((spec) => spec.name).join(', ')}` : `unknown command '${args[0] ?? ''}'`;
     throw new UsageError(known);
   }
   const parsed = parseCommandLine(found.spec, found.rest);
@@ -90,7 +92,11 @@ async function runCommand(name: string, args: Arguments, terminal: Terminal): Pr
 
 async function runStatus(home: Home, lab: string, args: Arguments, terminal: Terminal): Promise<number> {
   const status = await labStatus(home, lab);
-  if (!status) throw new ClusterError('LAB_MISSING', `there is no lab ${lab} in ${home.path}; create it with 'drydock up --name ${lab}'`);
+  if (!status)
+    throw new ClusterError(
+      'LAB_MISSING',
+      `there is no lab ${lab} in ${home.path}; create it with 'drydock up --name ${lab}'`,
+    );
   terminal.out(args.flag('json') ? JSON.stringify(status, null, 2) : renderStatus(status));
   return 0;
 }
@@ -99,7 +105,11 @@ function readKubeconfig(home: Home, lab: string): string {
   try {
     return readFileSync(labKubeconfigPath(home.labFolder(lab)), 'utf8');
   } catch (error) {
-    throw new ClusterError('LAB_MISSING', `lab ${lab} has no kubeconfig in ${home.path}; create the lab with 'drydock up --name ${lab}'`, { cause: error });
+    throw new ClusterError(
+      'LAB_MISSING',
+      `lab ${lab} has no kubeconfig in ${home.path}; create the lab with 'drydock up --name ${lab}'`,
+      { cause: error },
+    );
   }
 }
 
@@ -110,7 +120,12 @@ async function runNode(verb: string, home: Home, lab: string, node: string, term
     else if (verb === 'start') await host.call('node.start', { lab, node });
     else await host.call('node.delete', { lab, node });
   });
-  const words: Readonly<Record<string, string>> = { add: 'added and Ready', kill: 'killed', start: 'started and Ready', delete: 'deleted' };
+  const words: Readonly<Record<string, string>> = {
+    add: 'added and Ready',
+    kill: 'killed',
+    start: 'started and Ready',
+    delete: 'deleted',
+  };
   terminal.error(`node ${node} ${words[verb] ?? verb}`);
   return 0;
 }
@@ -125,9 +140,10 @@ async function runUp(args: Arguments, line: readonly string[], installation: Ins
     return 0;
   }
   const progress = isDetachedHost ? new ReportingProgress() : createProgress(process.stderr, clock);
+  const interruption = untilInterrupted();
   let running: RunningUp;
   try {
-    running = await up(request, installation, createLogger(isDetachedHost ? 'info' : 'warn'), progress);
+    running = await up(interruption, request, installation, createLogger(isDetachedHost ? 'info' : 'warn'), progress);
   } catch (error) {
     if (isDetachedHost) report({ type: 'failed', message: messageOf(error) });
     throw error;
@@ -137,8 +153,15 @@ async function runUp(args: Arguments, line: readonly string[], installation: Ins
     terminal.out(renderFacts(running.facts, args.flag('json')));
     if (!args.flag('json')) terminal.error('Ctrl-C stops the lab; everything in it is kept.');
   }
-  await untilOver(running, request.name);
+  await untilOver(interruption, running, request.name);
   return 0;
+}
+
+/** Ends with the first signal that asks this process to end. The next one of its kind ends it at once. */
+function untilInterrupted(): Context {
+  const { context, cancel } = Context.background().withCancel();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, cancel);
+  return context;
 }
 
 function renderFacts(facts: UpFacts, json: boolean): string {
@@ -152,20 +175,25 @@ function renderFacts(facts: UpFacts, json: boolean): string {
   ].join('\n');
 }
 
-/** Lives until a signal comes or the lab was stopped from elsewhere; then takes everything down in order. */
-export async function untilOver(running: RunningUp, lab: string): Promise<void> {
+/** Lives until `interruption` ends or the lab was stopped from elsewhere; then takes everything down in order. */
+async function untilOver(interruption: Context, running: RunningUp, lab: string): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
     const check = (): void => {
       const phase = running.host.labs.list().find((one) => one.name === lab)?.phase;
       if (phase === undefined || phase === 'stopped' || phase === 'failed') resolve();
     };
     running.host.labs.onChange(check);
+    interruption.onEnd(resolve);
     check();
   });
   await running.stop();
 }
 
 export function createLogger(level: 'info' | 'warn'): Logger {
-  return new SinkLogger(new RealClock(), (entry) => process.stderr.write(`${formatLogEntry(entry)}\n`), level, 'drydock');
+  return new SinkLogger(
+    new RealClock(),
+    (entry) => process.stderr.write(`${formatLogEntry(entry)}\n`),
+    level,
+    'drydock',
+  );
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { RealClock } from '#base/clock';
-import { invariant } from '#base/errors';
+import type { Context } from '#base/context';
+import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { mergeKubeconfig } from '#cluster/kubeconfig';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
@@ -37,7 +38,8 @@ export interface UpFacts {
 /** Throws UsageError. */
 export function decodeUp(args: Arguments): UpRequest {
   const driver = args.text('driver') ?? 'embedded';
-  if (driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh') throw new UsageError(`--driver ${driver}: expected embedded, docker or ssh`);
+  if (driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh')
+    throw new UsageError(`--driver ${driver}: expected embedded, docker or ssh`);
   const kubeconfig = args.text('kubeconfig');
   return {
     name: args.text('name') ?? 'lab',
@@ -63,8 +65,17 @@ export interface RunningUp {
   stop(): Promise<void>;
 }
 
-/** Opens the home and brings the lab up in this process. Throws ClusterError after taking everything down again. */
-export async function up(request: UpRequest, installation: Installation, logger: Logger, progress: Progress): Promise<RunningUp> {
+/**
+ * Opens the home and brings the lab up in this process. Throws ClusterError, or CancelledError when `context` ended first,
+ * after taking everything down again.
+ */
+export async function up(
+  context: Context,
+  request: UpRequest,
+  installation: Installation,
+  logger: Logger,
+  progress: Progress,
+): Promise<RunningUp> {
   const host = await openHost(request.home, 'headless', logger);
   let ui: UiServer | undefined;
   try {
@@ -72,11 +83,14 @@ export async function up(request: UpRequest, installation: Installation, logger:
     const watching = labs.onChange(() => report(host, request.name, progress));
     if (request.uiPort !== 'none') ui = await openUi(host, installation, request.uiPort, logger);
     begin(host, request);
-    const running = await labs.settled(request.name);
-    invariant(running, 'a lab that settled without an error runs');
+    const running = await settled(context, host, request.name);
     watching.dispose();
     progress.finish();
-    if (request.kubeconfig) mergeKubeconfig(request.kubeconfig, kubeconfigFacts({ name: request.name, folder: host.home.labFolder(request.name), server: running.server }));
+    if (request.kubeconfig)
+      mergeKubeconfig(
+        request.kubeconfig,
+        kubeconfigFacts({ name: request.name, folder: host.home.labFolder(request.name), server: running.server }),
+      );
     const facts = upFacts(running, ui?.url ?? null);
     return { facts, host, stop: () => stopAll(host, ui) };
   } catch (error) {
@@ -86,11 +100,27 @@ export async function up(request: UpRequest, installation: Installation, logger:
   }
 }
 
+/** The lab once it runs. Gives its start up when `context` ends first. */
+async function settled(context: Context, host: OpenHost, name: string): Promise<RunningLab> {
+  const giveUp = context.onEnd(() => void host.labs.stop(name));
+  const running = await host.labs.settled(name);
+  giveUp.dispose();
+  if (running && !context.ended) return running;
+  throw new CancelledError('cancelled', `lab ${name} was stopped before it was ready`);
+}
+
 function begin(host: OpenHost, request: UpRequest): void {
   const { labs } = host;
   const { name, driver, masters, workers, apiPort, kubeconfig } = request;
   if (!labs.has(name)) {
-    labs.create({ name, driver, masters: masters ?? 1, workers: workers ?? 3, nowMs: new RealClock().now(), ...(apiPort ? { apiPort } : {}) });
+    labs.create({
+      name,
+      driver,
+      masters: masters ?? 1,
+      workers: workers ?? 3,
+      nowMs: new RealClock().now(),
+      ...(apiPort ? { apiPort } : {}),
+    });
   } else {
     if (apiPort) labs.configure(name, { apiPort });
     labs.start(name);
@@ -114,7 +144,14 @@ function report(host: OpenHost, name: string, progress: Progress): void {
 }
 
 function upFacts(running: RunningLab, uiUrl: string | null): UpFacts {
-  return { name: running.config.name, server: running.server, kubeconfig: running.kubeconfigPath, uiUrl, pid: process.pid, etcd: running.etcdAccess };
+  return {
+    name: running.config.name,
+    server: running.server,
+    kubeconfig: running.kubeconfigPath,
+    uiUrl,
+    pid: process.pid,
+    etcd: running.etcdAccess,
+  };
 }
 
 async function stopAll(host: OpenHost, ui: UiServer | undefined): Promise<void> {

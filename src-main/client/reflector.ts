@@ -40,6 +40,8 @@ export class Reflector<T extends KubeObject> {
   readonly #pacer = new Pacer();
   /** Where the next watch starts; undefined when a list has to come first. */
   #resourceVersion: string | undefined;
+  /** Said once: a server that is down comes back by itself, one that refuses has to be told about by somebody. */
+  #refused = false;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -53,17 +55,17 @@ export class Reflector<T extends KubeObject> {
       try {
         if (this.#resourceVersion === undefined) await this.#list(context);
         const events = await this.#watch(context);
+        this.#refused = false;
         if (events > 0) this.#backoff.reset();
         else await clock.sleep(context, this.#backoff.next());
       } catch (error) {
         if (context.ended || error instanceof CancelledError) return;
         if (isStatus(error, 'Expired', 'Gone')) this.#resourceVersion = undefined;
         const delayMs = this.#backoff.next();
-        logger.debug('list or watch failed, will try again', {
-          resource: resource.resource.resource,
-          error: messageOf(error),
-          delayMs: Math.round(delayMs),
-        });
+        const note = { resource: resource.resource.resource, error: messageOf(error), delayMs: Math.round(delayMs) };
+        if (isRefusal(error) && !this.#refused) logger.warn('list or watch was refused, will try again', note);
+        else logger.debug('list or watch failed, will try again', note);
+        this.#refused = isRefusal(error);
         await sleepUnlessEnded(clock, context, delayMs);
       }
     }
@@ -105,6 +107,10 @@ export class Reflector<T extends KubeObject> {
     }
     return count;
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isStatus(error, 'Forbidden', 'Unauthorized', 'NotFound', 'BadRequest');
 }
 
 async function sleepUnlessEnded(clock: Clock, context: Context, delayMs: number): Promise<void> {

@@ -1,10 +1,17 @@
 import type { KubeObject } from '#api/machinery/object';
 import { isStatus } from '#api/machinery/status';
 import type { Context } from '#base/context';
-import { resourcePath } from '#client/rest-client';
+import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
 import type { GroupVersionResource } from '#api/machinery/object';
-import { clusterRoleBindings, clusterRoles, configMaps, deployments, serviceAccounts, services } from '#client/resources';
+import {
+  clusterRoleBindings,
+  clusterRoles,
+  configMaps,
+  deployments,
+  serviceAccounts,
+  services,
+} from '#client/resources';
 import { clusterDomain, corednsVersion } from './coredns-program.ts';
 
 export const dnsServiceIp = '10.96.0.10';
@@ -18,7 +25,10 @@ interface Addon {
 
 /** The DNS addon as `kubeadm init phase addon coredns` installs it (release 1.36). */
 const addons: readonly Addon[] = [
-  { resource: serviceAccounts, object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace } } },
+  {
+    resource: serviceAccounts,
+    object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace } },
+  },
   {
     resource: clusterRoles,
     object: {
@@ -132,23 +142,33 @@ function dnsPodSpec(): object {
           { name: 'dns-tcp', containerPort: 53, protocol: 'TCP' },
           { name: 'metrics', containerPort: 9153, protocol: 'TCP' },
         ],
-        livenessProbe: { ...probe('/health', 8080), initialDelaySeconds: 60, timeoutSeconds: 5, successThreshold: 1, failureThreshold: 5 },
+        livenessProbe: {
+          ...probe('/health', 8080),
+          initialDelaySeconds: 60,
+          timeoutSeconds: 5,
+          successThreshold: 1,
+          failureThreshold: 5,
+        },
         readinessProbe: probe('/ready', 8181),
         volumeMounts: [{ name: 'config-volume', mountPath: '/etc/coredns', readOnly: true }],
       },
     ],
-    volumes: [{ name: 'config-volume', configMap: { name: 'coredns', items: [{ key: 'Corefile', path: 'Corefile' }] } }],
+    volumes: [
+      { name: 'config-volume', configMap: { name: 'coredns', items: [{ key: 'Corefile', path: 'Corefile' }] } },
+    ],
   };
 }
 
-/** Creates what is missing; what a person changed or deleted on purpose stays as it is after the first start. */
+/** Creates what is missing; what a person changed stays as it is. */
 export async function installAddons(context: Context, admin: Transport): Promise<void> {
+  const client = new RestClient(admin);
   for (const { resource, object } of addons) {
-    const { namespace: space = '' } = object.metadata;
+    const { namespace: space = '', name = '' } = object.metadata;
     try {
-      await admin.request(context, { method: 'POST', path: resourcePath(resource, space), body: object });
+      await client.resource(resource).get(context, space, name);
     } catch (error) {
-      if (!isStatus(error, 'AlreadyExists')) throw error;
+      if (!isStatus(error, 'NotFound')) throw error;
+      await client.resource(resource).create(context, object);
     }
   }
 }

@@ -9,6 +9,9 @@ import { maxFrameBytes } from '#contract/frames';
 import type { ContractHandlers } from './handlers.ts';
 import { Session } from './session.ts';
 
+/** How long a closing server waits for calls that are still worked on. */
+const answerTimeoutMs = 1_000;
+
 export interface ControlServerOptions {
   readonly handlers: ContractHandlers;
   readonly clock: Clock;
@@ -22,7 +25,7 @@ export interface ControlServerOptions {
 export class ControlServer {
   readonly token = randomBytes(32).toString('hex');
   readonly #options: ControlServerOptions;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Map<Socket, Session | undefined>();
   readonly #server: Server;
 
   constructor(options: ControlServerOptions) {
@@ -38,15 +41,20 @@ export class ControlServer {
     });
   }
 
-  close(): void {
+  /** Hangs up once calls are answered: the command that stopped the host is told so. */
+  async close(): Promise<void> {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    const { context, cancel } = Context.background().withTimeout(this.#options.clock, answerTimeoutMs);
+    const answered = Promise.all([...this.#sockets.values()].map((session) => session?.answered()));
+    await Promise.race([answered, new Promise<void>((resolve) => context.onEnd(resolve))]);
+    cancel();
+    for (const socket of this.#sockets.keys()) socket.destroySoon();
   }
 
   #serve(socket: Socket): void {
     const { handlers, clock, logger } = this.#options;
     const { context, cancel } = Context.background().withCancel();
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, undefined);
     socket.on('close', () => {
       this.#sockets.delete(socket);
       cancel();
@@ -61,8 +69,15 @@ export class ControlServer {
     createInterface({ input: socket, crlfDelay: Infinity }).on('line', (line) => {
       try {
         if (session) session.receive(JSON.parse(line) as unknown);
-        else if (this.#isToken(line)) session = new Session(context, { handlers, clock, logger, send: (frame) => void socket.write(`${JSON.stringify(frame)}\n`) });
-        else socket.destroy();
+        else if (this.#isToken(line)) {
+          session = new Session(context, {
+            handlers,
+            clock,
+            logger,
+            send: (frame) => void socket.write(`${JSON.stringify(frame)}\n`),
+          });
+          this.#sockets.set(socket, session);
+        } else socket.destroy();
       } catch (error) {
         logger.warn('control connection sent no frame', { error: messageOf(error) });
         socket.destroy();

@@ -14,7 +14,12 @@ import type { Lab } from '#contract/labs';
 /** Starts what a configuration describes; `cluster/` implements it. Reports its steps as they change. */
 export type LabStarter = (
   context: Context,
-  options: { readonly config: LabConfig; readonly folder: string; readonly onSteps: (steps: readonly LabStep[]) => void; readonly onConfig: (config: LabConfig) => void },
+  options: {
+    readonly config: LabConfig;
+    readonly folder: string;
+    readonly onSteps: (steps: readonly LabStep[]) => void;
+    readonly onConfig: (config: LabConfig) => void;
+  },
 ) => Promise<RunningLab>;
 
 interface Entry {
@@ -77,7 +82,8 @@ export class Labs {
 
   /** Makes a lab and begins to start it; `settled` tells how that went. Throws ClusterError when the wish is bad. */
   create(wanted: NewLab): Lab {
-    if (this.#entries.has(wanted.name)) throw new ClusterError('LAB_EXISTS', `lab ${wanted.name} exists; choose another name or start that one`);
+    if (this.#entries.has(wanted.name))
+      throw new ClusterError('LAB_EXISTS', `lab ${wanted.name} exists; choose another name or start that one`);
     const config = newLabConfig(wanted);
     saveLabConfig(this.#options.home.labFolder(config.name), config);
     const entry = newEntry(config, 'creating');
@@ -101,7 +107,8 @@ export class Labs {
 
   start(name: string): void {
     const entry = this.#require(name);
-    if (entry.phase !== 'stopped' && entry.phase !== 'failed') throw new ClusterError('LAB_RUNNING', `lab ${name} is ${entry.phase} already`);
+    if (entry.phase !== 'stopped' && entry.phase !== 'failed')
+      throw new ClusterError('LAB_RUNNING', `lab ${name} is ${entry.phase} already`);
     this.#set(entry, { phase: 'starting', error: undefined, steps: [] });
     this.#begin(entry);
   }
@@ -125,7 +132,11 @@ export class Labs {
       return;
     }
     this.#set(entry, { phase: 'stopping' });
-    entry.busy = running.stop().catch((error: unknown) => this.#options.logger.error(`lab ${name} did not stop cleanly`, { error: messageOf(error) }));
+    entry.busy = running
+      .stop()
+      .catch((error: unknown) =>
+        this.#options.logger.error(`lab ${name} did not stop cleanly`, { error: messageOf(error) }),
+      );
     await entry.busy;
     this.#set(entry, { phase: 'stopped', running: undefined, runningSinceMs: undefined });
   }
@@ -161,8 +172,9 @@ export class Labs {
         folder,
         onSteps: (steps) => this.#set(entry, { steps }),
         onConfig: (config) => {
-          entry.config = config;
-          saveLabConfig(folder, config);
+          // Which kubeconfigs have an entry is not the lab's own affair: that may have changed while it started.
+          entry.config = { ...config, kubeconfigs: entry.config.kubeconfigs };
+          saveLabConfig(folder, entry.config);
           this.#changed();
         },
       });
@@ -177,7 +189,10 @@ export class Labs {
     const entry = this.#entries.get(name);
     if (entry) return entry;
     const known = [...this.#entries.keys()];
-    throw new ClusterError('LAB_MISSING', `there is no lab ${name} in ${this.#options.home.path}${known.length > 0 ? ` (there is ${known.join(', ')})` : '; create one with drydock up'}`);
+    throw new ClusterError(
+      'LAB_MISSING',
+      `there is no lab ${name} in ${this.#options.home.path}${known.length > 0 ? ` (there is ${known.join(', ')})` : '; create one with drydock up'}`,
+    );
   }
 
   #set(entry: Entry, change: Partial<Entry>): void {
@@ -191,7 +206,16 @@ export class Labs {
 }
 
 function newEntry(config: LabConfig, phase: LabPhase): Entry {
-  return { config, phase, steps: [], error: undefined, running: undefined, runningSinceMs: undefined, busy: Promise.resolve(), abandon: undefined };
+  return {
+    config,
+    phase,
+    steps: [],
+    error: undefined,
+    running: undefined,
+    runningSinceMs: undefined,
+    busy: Promise.resolve(),
+    abandon: undefined,
+  };
 }
 
 function describe(entry: Entry): Lab {

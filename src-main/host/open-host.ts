@@ -39,7 +39,12 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
   home.prepare();
   const lock = home.lock();
   try {
-    const labs = new Labs({ home, clock, logger, start: (context, options) => startLab(context, { ...options, clock, logger }) });
+    const labs = new Labs({
+      home,
+      clock,
+      logger,
+      start: (context, options) => startLab(context, { ...options, clock, logger }),
+    });
     const settings = new SettingsFile(join(path, 'settings.json'));
     const handlers = createLabHandlers({ labs, home, settings, clock, logger, version });
     const control = new ControlServer({ handlers, clock, logger });
@@ -48,7 +53,7 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       await labs.stopAll();
-      control.close();
+      await control.close();
       lock.release();
     };
     return { home, labs, handlers, stop: () => (stopping ??= stop()) };
@@ -63,7 +68,8 @@ export function readHostAccess(home: Home): HostAccess | undefined {
   if (!home.holder()) return undefined;
   return readJsonFile(home.hostFile, (value) => {
     const { pid, port, token, kind } = value as Partial<HostAccess>;
-    if (typeof pid !== 'number' || typeof port !== 'number' || typeof token !== 'string') throw new Error('it does not say how to reach the host');
+    if (typeof pid !== 'number' || typeof port !== 'number' || typeof token !== 'string')
+      throw new Error('it does not say how to reach the host');
     return { pid, port, token, kind: kind === 'desktop' ? kind : 'headless' };
   });
 }

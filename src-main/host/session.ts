@@ -39,6 +39,7 @@ export class Session {
   readonly #context: Context;
   readonly #end: () => void;
   readonly #calls = new Map<number, () => void>();
+  readonly #answers = new Set<Promise<void>>();
   readonly #streams = new Map<number, Stream>();
 
   constructor(context: Context, options: SessionOptions) {
@@ -61,6 +62,11 @@ export class Session {
     else this.#startWatch(frame.id, frame.name, frame.request);
   }
 
+  /** Resolves when every call that came so far is answered. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#answers);
+  }
+
   /** Ends every call and stream. Idempotent. */
   close(): void {
     this.#end();
@@ -72,10 +78,12 @@ export class Session {
       return this.#fail(id, new StatusError('TooManyRequests', `more than ${maxCalls} calls at once`));
     const { context, cancel } = this.#context.withCancel();
     this.#calls.set(id, cancel);
-    void this.#call(context, id, name, request).finally(() => {
+    const answer = this.#call(context, id, name, request).finally(() => {
       this.#calls.delete(id);
+      this.#answers.delete(answer);
       cancel();
     });
+    this.#answers.add(answer);
   }
 
   async #call<N extends CallName>(context: Context, id: number, name: N, request: unknown): Promise<void> {

@@ -42,6 +42,16 @@ export function drydock(args: readonly string[], env: NodeJS.ProcessEnv = proces
   return run(process.execPath, [cli, ...args], { env, timeoutMs: 90_000 });
 }
 
+/** `drydock` that goes on until killed. */
+export function startDrydock(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Resolves with the exit code; null when a signal ended the child. */
+export function untilExit(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('exit', resolve));
+}
+
 /** What `drydock up --json` prints. */
 export interface UpFacts {
   readonly name: string;

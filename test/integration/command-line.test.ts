@@ -1,13 +1,25 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { drydock, temporaryHome, TestLab, type Output } from '../harness/lab.ts';
+import {
+  drydock,
+  startDrydock,
+  temporaryHome,
+  TestLab,
+  untilExit,
+  untilGone,
+  untilOutput,
+  type Output,
+} from '../harness/lab.ts';
 
 /** One line on stderr, nothing on stdout, an exit code that says so. */
 function expectRefusal(output: Output, text: string | RegExp): void {
-  const lines = output.stderr.trimEnd().split('\n').filter((line) => line.startsWith('drydock:'));
+  const lines = output.stderr
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line.startsWith('drydock:'));
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(text);
   expect(output.stdout).toBe('');
@@ -26,12 +38,15 @@ describe('drydock, the command line', () => {
       for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true });
     });
 
-    it.each([['up'], ['down'], ['list'], ['status'], ['kubeconfig'], ['node', 'add'], ['node', 'kill'], ['node', 'start'], ['node', 'delete']])('%s %s --help prints its flags', async (...words) => {
-      const output = await drydock([...words.filter(Boolean), '--help']);
-      expect(output.code).toBe(0);
-      expect(output.stdout).toContain(`Usage: drydock ${words.filter(Boolean).join(' ')}`);
-      expect(output.stdout).toContain('--home');
-    });
+    it.each(['up', 'down', 'list', 'status', 'kubeconfig', 'node add', 'node kill', 'node start', 'node delete'])(
+      '%s --help prints its flags',
+      async (command) => {
+        const output = await drydock([...command.split(' '), '--help']);
+        expect(output.code).toBe(0);
+        expect(output.stdout).toContain(`Usage: drydock ${command}`);
+        expect(output.stdout).toContain('--home');
+      },
+    );
 
     it('refuses what it does not know', async () => {
       expectRefusal(await drydock(['up', '--frobnicate']), /Unknown option '--frobnicate'/);
@@ -52,7 +67,10 @@ describe('drydock, the command line', () => {
 
     it('refuses a driver that is not there yet, and keeps no half-made lab', async () => {
       const home = freshHome();
-      expectRefusal(await drydock(['up', '--driver', 'docker', '--home', home]), /docker driver is not part of this version/);
+      expectRefusal(
+        await drydock(['up', '--driver', 'docker', '--home', home]),
+        /docker driver is not part of this version/,
+      );
       expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
     });
 
@@ -62,6 +80,105 @@ describe('drydock, the command line', () => {
       writeFileSync(join(home, 'labs/lab/lab.json'), '{ torn');
       expectRefusal(await drydock(['up', '--home', home, '--ui-port', 'none']), /labs\/lab\/lab\.json is damaged/);
       expect(readFileSync(join(home, 'labs/lab/lab.json'), 'utf8')).toBe('{ torn');
+      expect((await drydock(['list', '--home', home])).stdout).toMatch(/lab\s+damaged/);
+      expect((await drydock(['down', '--delete', '--home', home])).code).toBe(0);
+    });
+  });
+
+  describe('with a home that something happened to', () => {
+    let lab: TestLab;
+    beforeAll(async () => {
+      lab = await TestLab.up(['--workers', '0']);
+      await lab.ok(['create', 'configmap', 'kept', '--from-literal=a=b']);
+      process.kill(lab.facts.pid, 'SIGKILL');
+      await untilGone(lab.facts.pid);
+    });
+    afterAll(async () => {
+      await lab.destroy();
+    });
+
+    it('starts after kill -9, whose lock is stale, with everything in it', async () => {
+      expect(existsSync(join(lab.home, 'host.lock'))).toBe(true);
+      expect((await drydock(['list', '--home', lab.home])).stdout).toMatch(/lab\s+stopped/);
+      expect((await drydock(['down', '--home', lab.home])).stderr).toBe('lab lab is not running\n');
+      const { server } = lab.facts;
+      await lab.upAgain();
+      expect(lab.facts.server).toBe(server);
+      expect(await lab.ok(['get', 'configmap', 'kept', '-o', 'jsonpath={.data.a}'])).toBe('b');
+      await lab.down();
+    });
+
+    /** Damages a file, sees `up` refuse and leave the damage, and puts the file back. */
+    async function refusesDamaged(
+      file: string,
+      damage: (whole: Buffer) => Buffer | string,
+      text: RegExp,
+    ): Promise<void> {
+      const path = join(lab.home, file);
+      const whole = readFileSync(path);
+      const damaged = Buffer.from(damage(whole));
+      writeFileSync(path, damaged);
+      expectRefusal(await drydock(['up', '--home', lab.home, '--ui-port', 'none']), text);
+      expectRefusal(await drydock(['up', '--home', lab.home, '--ui-port', 'none', '--detach']), text);
+      expect(readFileSync(path).equals(damaged)).toBe(true);
+      writeFileSync(path, whole);
+    }
+
+    it('names a damaged key, certificate or store, and loses nothing', async () => {
+      await refusesDamaged('labs/lab/pki/ca.crt', () => 'no certificate', /pki\/ca\.crt and \.key are damaged/);
+      await refusesDamaged(
+        'labs/lab/pki/apiserver.key',
+        (whole) => whole.subarray(0, 60),
+        /pki\/apiserver\.crt and \.key are damaged/,
+      );
+      await refusesDamaged('labs/lab/pki/sa.key', () => '', /pki\/sa\.key is no private key/);
+      await refusesDamaged(
+        'labs/lab/etcd/data.mdb',
+        (whole) => whole.subarray(0, whole.byteLength / 2),
+        /the store in .* cannot be opened: .*data\.mdb/,
+      );
+      await refusesDamaged(
+        'labs/lab/etcd/data.mdb',
+        () => Buffer.alloc(65_536, 7),
+        /the store in .* cannot be opened: .*data\.mdb/,
+      );
+      await refusesDamaged('labs/lab/lab.json', (whole) => whole.subarray(0, 40), /lab\.json is damaged/);
+    });
+  });
+
+  describe('in the foreground', () => {
+    const home = temporaryHome();
+    const args = ['up', '--home', home, '--workers', '1', '--ui-port', '0'];
+    afterAll(() => {
+      rmSync(home, { recursive: true, force: true });
+    });
+
+    it.each(['SIGINT', 'SIGTERM'] as const)('runs until %s, then ends in order', async (signal) => {
+      const child = startDrydock(args);
+      const text = await untilOutput(child, /Ctrl-C stops the lab/);
+      expect(text).toMatch(
+        /server +https:\/\/127\.0\.0\.1:\d+\nkubeconfig .*\nui +http:\/\/127\.0\.0\.1:\d+\/\?token=\w+/,
+      );
+      const ended = untilExit(child);
+      child.kill(signal);
+      expect(await ended).toBe(0);
+      expect(existsSync(join(home, 'host.lock'))).toBe(false);
+    });
+
+    it('can be interrupted while the lab starts', async () => {
+      const child = startDrydock(args);
+      await untilOutput(child, /Starting etcd/);
+      const ended = untilExit(child);
+      child.kill('SIGINT');
+      expect(await ended).toBe(1);
+      expect(existsSync(join(home, 'host.lock'))).toBe(false);
+    });
+
+    it('shows plain lines of progress where there is no terminal', async () => {
+      const plain = await drydock([...args, '--detach', '--json']);
+      expect(plain.stderr).toMatch(/^(\[\d\/5\] [^\r\n\u001b]+ \(\d+\.\d s\)\n)+$/);
+      expect(JSON.parse(plain.stdout)).toMatchObject({ name: 'lab' });
+      await drydock(['down', '--home', home]);
     });
   });
 
@@ -80,7 +197,10 @@ describe('drydock, the command line', () => {
     });
 
     it('says which', async () => {
-      expectRefusal(await drydock(['up', '--home', home, '--api-port', port, '--ui-port', 'none']), new RegExp(`port ${port}.*(taken|in use)`));
+      expectRefusal(
+        await drydock(['up', '--home', home, '--api-port', port, '--ui-port', 'none']),
+        new RegExp(`port ${port}.*(taken|in use)`),
+      );
       expectRefusal(await drydock(['up', '--home', home, '--ui-port', port]), new RegExp(`port ${port}.*taken`));
     });
   });
@@ -95,22 +215,51 @@ describe('drydock, the command line', () => {
     });
 
     it('prints what scripts need', async () => {
-      expect(lab.facts).toMatchObject({ name: 'lab', uiUrl: null, server: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) });
+      expect(lab.facts).toMatchObject({
+        name: 'lab',
+        uiUrl: null,
+        server: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/),
+      });
       expect(lab.facts.etcd.endpoint).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
-      for (const file of [lab.facts.kubeconfig, lab.facts.etcd.ca, lab.facts.etcd.cert, lab.facts.etcd.key]) expect(readFileSync(file, 'utf8')).not.toBe('');
+      for (const file of [lab.facts.kubeconfig, lab.facts.etcd.ca, lab.facts.etcd.cert, lab.facts.etcd.key])
+        expect(readFileSync(file, 'utf8')).not.toBe('');
       const kubeconfig = await drydock(['kubeconfig', '--home', lab.home]);
-      expect(parse(kubeconfig.stdout)).toMatchObject({ kind: 'Config', clusters: [{ cluster: { server: lab.facts.server } }] });
+      expect(parse(kubeconfig.stdout)).toMatchObject({
+        kind: 'Config',
+        clusters: [{ cluster: { server: lab.facts.server } }],
+      });
     });
 
     it('refuses a second host on the same home', async () => {
-      expectRefusal(await drydock(['up', '--home', lab.home, '--ui-port', 'none']), new RegExp(`pid ${lab.facts.pid} is running on`));
+      expectRefusal(
+        await drydock(['up', '--home', lab.home, '--ui-port', 'none']),
+        new RegExp(`pid ${lab.facts.pid} is running on`),
+      );
     });
 
     it('lists and tells the status', async () => {
-      expect((await drydock(['list', '--home', lab.home])).stdout).toMatch(/^NAME\s+STATUS\s+DRIVER\s+MASTERS\s+WORKERS\s+SERVER\nlab\s+running\s+embedded\s+1\s+2\s+https/);
-      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as { nodes: object[]; components: object[]; healthy: boolean };
-      expect(status).toMatchObject({ name: 'lab', phase: 'running', healthy: true, nodes: [{ name: 'worker-1', status: 'Ready', machine: 'running' }, { name: 'worker-2' }] });
-      for (const name of ['kube-apiserver', 'etcd', 'kube-scheduler', 'kube-controller-manager', 'kubelet', 'kube-proxy']) {
+      expect((await drydock(['list', '--home', lab.home])).stdout).toMatch(
+        /^NAME\s+STATUS\s+DRIVER\s+MASTERS\s+WORKERS\s+SERVER\nlab\s+running\s+embedded\s+1\s+2\s+https/,
+      );
+      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as {
+        nodes: object[];
+        components: object[];
+        healthy: boolean;
+      };
+      expect(status).toMatchObject({
+        name: 'lab',
+        phase: 'running',
+        healthy: true,
+        nodes: [{ name: 'worker-1', status: 'Ready', machine: 'running' }, { name: 'worker-2' }],
+      });
+      for (const name of [
+        'kube-apiserver',
+        'etcd',
+        'kube-scheduler',
+        'kube-controller-manager',
+        'kubelet',
+        'kube-proxy',
+      ]) {
         expect(status.components).toContainEqual(expect.objectContaining({ name, state: 'running', healthy: true }));
       }
     });
@@ -121,7 +270,9 @@ describe('drydock, the command line', () => {
       expect(await lab.ok(['get', 'node', 'extra'])).toMatch(/extra\s+Ready/);
       expectRefusal(await node('add', 'extra'), /exists/);
       expect((await node('kill', 'extra')).code).toBe(0);
-      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as { nodes: { name: string; machine: string }[] };
+      const status = JSON.parse((await drydock(['status', '--home', lab.home, '--json'])).stdout) as {
+        nodes: { name: string; machine: string }[];
+      };
       expect(status.nodes.find((one) => one.name === 'extra')?.machine).toBe('killed');
       expect((await node('start', 'extra')).code).toBe(0);
       expect((await node('delete', 'extra')).code).toBe(0);
@@ -136,7 +287,9 @@ describe('drydock, the command line', () => {
       const before = await lab.ok(['get', 'deployment,configmap', '-o', 'jsonpath={.items[*].metadata.uid}']);
       const { server } = lab.facts;
       await lab.down();
-      expect(await drydock(['list', '--home', lab.home])).toMatchObject({ stdout: expect.stringMatching(/lab\s+stopped/) });
+      expect(await drydock(['list', '--home', lab.home])).toMatchObject({
+        stdout: expect.stringMatching(/lab\s+stopped/),
+      });
       await lab.upAgain();
       expect(lab.facts.server).toBe(server);
       expect(await lab.ok(['get', 'deployment,configmap', '-o', 'jsonpath={.items[*].metadata.uid}'])).toBe(before);
@@ -146,9 +299,15 @@ describe('drydock, the command line', () => {
     it('writes into a kubeconfig and takes its entry out again', async () => {
       const home = temporaryHome();
       const file = join(home, 'config');
-      writeFileSync(file, 'apiVersion: v1\nkind: Config\nclusters:\n- name: mine\n  cluster: {server: https://mine}\ncontexts: []\nusers: []\n');
+      writeFileSync(
+        file,
+        'apiVersion: v1\nkind: Config\nclusters:\n- name: mine\n  cluster: {server: https://mine}\ncontexts: []\nusers: []\n',
+      );
       const second = await TestLab.up(['--workers', '0', '--kubeconfig', file], home);
-      expect(parse(readFileSync(file, 'utf8'))).toMatchObject({ 'current-context': 'drydock-lab', clusters: [{ name: 'mine' }, { name: 'drydock-lab' }] });
+      expect(parse(readFileSync(file, 'utf8'))).toMatchObject({
+        'current-context': 'drydock-lab',
+        clusters: [{ name: 'mine' }, { name: 'drydock-lab' }],
+      });
       expect((await drydock(['down', '--delete', '--home', second.home])).code).toBe(0);
       expect((parse(readFileSync(file, 'utf8')) as { clusters: unknown[] }).clusters).toHaveLength(1);
       rmSync(home, { recursive: true, force: true });
