@@ -18,7 +18,7 @@ import type { Authorizer } from '../auth/authorizer.ts';
 import type { RequestAuthenticator } from '../auth/authenticator.ts';
 import type { ApiHandler } from '../request.ts';
 import { RequestServer } from './request-server.ts';
-import { WebSocketUpgrader } from './web-socket.ts';
+import { Upgrader } from './upgrade.ts';
 
 export interface ListenerOptions {
   /** For example `kube-apiserver/master-1`. */
@@ -146,7 +146,7 @@ export class ApiServerListener implements Component {
 
   #serve(server: Http2SecureServer, life: Context): void {
     const requests = new RequestServer(this.#options, life);
-    const upgrader = new WebSocketUpgrader(requests);
+    const upgrader = new Upgrader(requests);
     server.on('connection', (socket: Duplex) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

@@ -3,6 +3,7 @@ import type { ExecOptions, ExecSession } from '#base/streams';
 import { StatusError } from '#api/machinery/status';
 import { isTrue } from '../http/request-info.ts';
 import type { UpgradedSocket } from '../request.ts';
+import { channel } from './channels.ts';
 
 /**
  * `exec` and `attach` over a WebSocket (`remotecommand` of k8s.io/apimachinery, release 1.36). Each message is one byte that
@@ -14,8 +15,6 @@ import type { UpgradedSocket } from '../request.ts';
  * ```
  */
 export const remoteCommandProtocols: readonly string[] = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
-
-const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
 /** Reads `PodExecOptions` and `PodAttachOptions` off a query. Throws BadRequest. */
 export function execOptionsOf(query: URLSearchParams, subresource: string): ExecOptions {
