@@ -123,7 +123,7 @@ class QueueReconciler implements Reconciler {
       this.#processing.add(key);
       this.#dirty.delete(key);
       void this.#work(context, key);
-      await this.#pacer.pace();
+      if (this.#pacer.due) await this.#pacer.pace();
     }
   }
 

@@ -103,7 +103,7 @@ export class Reflector<T extends KubeObject> {
       if (event.type === 'DELETED') sink.remove(event.object);
       else if (event.type !== 'BOOKMARK') sink.upsert(event.object);
       this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion;
-      await this.#pacer.pace();
+      if (this.#pacer.due) await this.#pacer.pace();
     }
     return count;
   }

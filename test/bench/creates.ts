@@ -3,8 +3,12 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
 interface KubeconfigText {
-  readonly clusters: readonly { readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string } }[];
-  readonly users: readonly { readonly user: { readonly 'client-certificate-data': string; readonly 'client-key-data': string } }[];
+  readonly clusters: readonly {
+    readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string };
+  }[];
+  readonly users: readonly {
+    readonly user: { readonly 'client-certificate-data': string; readonly 'client-key-data': string };
+  }[];
 }
 
 let run = 0;
@@ -39,7 +43,11 @@ function open(kubeconfig: string): ClientHttp2Session {
 function create(session: ClientHttp2Session, name: string): Promise<void> {
   const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { key: 'value' } });
   return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': '/api/v1/namespaces/default/configmaps', 'content-type': 'application/json' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/api/v1/namespaces/default/configmaps',
+      'content-type': 'application/json',
+    });
     stream.on('response', (headers) => {
       if (headers[':status'] !== 201) reject(new Error(`create answered ${String(headers[':status'])}`));
     });

@@ -18,7 +18,14 @@ const config = newLabConfig({ name: 'bench', driver: 'embedded', masters: 1, wor
 // Nodes take 110 pods each by default, as kubelets do: three of them need room for 500.
 const roomy = { ...config, workers: config.workers.map((worker) => ({ ...worker, maxPods: 250 })) };
 const context = Context.background();
-const lab = await startLab(context, { config: roomy, folder, clock, logger: silentLogger, onSteps: () => {}, onConfig: () => {} });
+const lab = await startLab(context, {
+  config: roomy,
+  folder,
+  clock,
+  logger: silentLogger,
+  onSteps: () => {},
+  onConfig: () => {},
+});
 const ready = new Set<string>();
 const watch = await new RestClient(lab.admin).resource<Pod>(pods).watch(context, { namespace: 'default' });
 const done = (async (): Promise<void> => {

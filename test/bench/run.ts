@@ -45,13 +45,12 @@ function startHost(): Promise<RunningHost> {
   });
 }
 
-async function stopHost(host: RunningHost): Promise<void> {
-  const ended = new Promise((resolve) => host.child.once('exit', resolve));
-  host.child.removeAllListeners('exit');
-  const exited = new Promise((resolve) => host.child.once('exit', resolve));
-  host.child.kill('SIGTERM');
-  await Promise.race([ended, exited]);
-  rmSync(host.home, { recursive: true, force: true });
+async function stopHost({ child, home }: RunningHost): Promise<void> {
+  child.removeAllListeners('exit');
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await ended;
+  rmSync(home, { recursive: true, force: true });
 }
 
 /** Resident memory in megabytes. */
@@ -105,7 +104,13 @@ function print(rows: readonly Row[]): void {
   ]);
   const table = [['', 'median', 'range', 'goal'], ...cells];
   const widths = [0, 1, 2, 3].map((i) => Math.max(...table.map((line) => (line[i] ?? '').length)));
-  for (const line of table) process.stdout.write(`${line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()}\n`);
+  for (const line of table)
+    process.stdout.write(
+      `${line
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
 }
 
 const idleBeforeMemoryMs = 10_000;
@@ -147,4 +152,6 @@ print([
   { what: '500 replicas Ready in webernetes', values: seconds(webernetesRuns), unit: 's', goal: '' },
   { what: '  longest event-loop stall', values: stalls(webernetesRuns), unit: 'ms', goal: '' },
 ]);
-process.stdout.write(`ratio: webernetes takes ${(median(seconds(webernetesRuns)) / median(seconds(drydockRuns))).toFixed(1)} times as long\n`);
+process.stdout.write(
+  `ratio: webernetes takes ${(median(seconds(webernetesRuns)) / median(seconds(drydockRuns))).toFixed(1)} times as long\n`,
+);

@@ -8,7 +8,7 @@ class ServerImage extends BaseImage {
   readonly defaultCommand = ['server'];
 
   override async exec(context: ProcessContext): Promise<number> {
-    context.listenHttp(8080, async () => ({ statusCode: 200, body: 'hello\n' }));
+    context.listenHttp(8080, async () => ({ status: 200, body: 'hello\n' }));
     return context.waitUntilKilled();
   }
 }

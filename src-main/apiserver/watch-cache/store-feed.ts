@@ -107,7 +107,7 @@ export class StoreFeed {
     for await (const response of this.#watch.responses) {
       for (const event of response.events) {
         this.#target.apply(event);
-        await pacer.pace();
+        if (pacer.due) await pacer.pace();
       }
       this.#target.advance(response.revision);
     }
