@@ -41,9 +41,9 @@ const scripts: readonly (readonly [string, string, number?])[] = [
 ];
 
 describe('sh -c', () => {
-  it.each(scripts)('%s', async (script: string, out: string, code?: number) => {
+  it.each(scripts.map(([script, out, code = 0]) => ({ script, out, code })))('$script', async ({ script, out, code }) => {
     const result = await new ContainerFixture().sh(script);
-    expect(result).toMatchObject({ out, code: code ?? 0 });
+    expect(result).toMatchObject({ out, code });
   });
 
   it('streams the log of an endless loop line by line', async () => {
