@@ -43,10 +43,15 @@ export class NodeAgent {
   async start(context: Context): Promise<void> {
     const { recorder, nodeName } = this.#options;
     await this.#register(context);
-    if (this.#node) recorder.event(this.#node, 'Normal', 'Starting', 'Starting kubelet.');
+    if (this.#node) recorder.event(asEventTarget(this.#node), 'Normal', 'Starting', 'Starting kubelet.');
     await this.sync(context);
     if (this.#node) {
-      recorder.event(this.#node, 'Normal', 'NodeAllocatableEnforced', 'Updated Node Allocatable limit across pods');
+      recorder.event(
+        asEventTarget(this.#node),
+        'Normal',
+        'NodeAllocatableEnforced',
+        'Updated Node Allocatable limit across pods',
+      );
     }
     const loops = [this.#leaseLoop(context), this.#statusLoop(context)];
     for (const loop of loops) {
@@ -181,7 +186,12 @@ export class NodeAgent {
       const [was, is] = [conditionStatus(before, type), conditionStatus(after, type)];
       if (was === is || (type === 'Ready' && was === undefined && is === 'False')) continue;
       const reason = is === 'True' ? whenTrue : whenFalse;
-      this.#options.recorder.event(node, 'Normal', reason, `Node ${this.#options.nodeName} status is now: ${reason}`);
+      this.#options.recorder.event(
+        asEventTarget(node),
+        'Normal',
+        reason,
+        `Node ${this.#options.nodeName} status is now: ${reason}`,
+      );
     }
   }
 
@@ -235,4 +245,9 @@ export class NodeAgent {
       throw error;
     }
   }
+}
+
+/** The kubelet's events about its node carry the node's name as uid; kubectl looks for both. */
+function asEventTarget(node: Node): Node {
+  return { ...node, metadata: { ...node.metadata, uid: node.metadata.name ?? '' } };
 }

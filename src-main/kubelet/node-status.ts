@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Node, NodeCondition, NodeStatus } from '#api/gen/types';
 import { formatTime } from '#base/clock';
 import { formatBytes } from '#base/quantity';
@@ -93,6 +94,7 @@ export function buildNodeStatus(input: NodeStatusInput): NodeStatus {
   const { options, before, nowMs } = input;
   const { machine } = options;
   const version = options.kubeletVersion ?? 'v1.36.0';
+  const digest = createHash('sha256').update(options.nodeName).digest('hex');
   const conditions = before.status?.conditions ?? [];
   const own = observations(input.runtime).map((observed) => condition(observed, conditions, nowMs));
   const others = conditions.filter((item) => !own.some((mine) => mine.type === item.type));
@@ -107,9 +109,9 @@ export function buildNodeStatus(input: NodeStatusInput): NodeStatus {
     ],
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
     nodeInfo: {
-      machineID: machine.machineID ?? '',
-      systemUUID: machine.machineID ?? '',
-      bootID: machine.bootID ?? '',
+      machineID: machine.machineID ?? digest.slice(0, 32),
+      systemUUID: asUuid(machine.machineID ?? digest.slice(0, 32)),
+      bootID: machine.bootID ?? asUuid(digest.slice(32)),
       kernelVersion: machine.kernelVersion,
       osImage: machine.osImage,
       containerRuntimeVersion: machine.containerRuntimeVersion,
@@ -136,4 +138,8 @@ export function withoutHeartbeats(status: NodeStatus | undefined): unknown {
 
 export function conditionStatus(status: NodeStatus | undefined, type: string): string | undefined {
   return status?.conditions?.find((item) => item.type === type)?.status;
+}
+
+function asUuid(hex: string): string {
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
 }

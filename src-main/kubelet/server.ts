@@ -76,7 +76,7 @@ export class KubeletServer {
       return await this.#options.runtime.exec(context, id, options);
     } catch (error) {
       if (!(error instanceof CriError)) throw error;
-      const text = `error executing command in container: ${error.message}`;
+      const text = `Internal error occurred: error executing command in container: ${error.message}`;
       return failedSession(new StatusError('InternalError', text, undefined, { cause: error }));
     }
   }

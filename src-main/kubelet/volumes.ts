@@ -151,7 +151,7 @@ export class VolumeManager {
     if (source.downwardAPI) return this.#downward(pod, source.downwardAPI.items ?? [], mode);
     if (source.serviceAccountToken) {
       const token = await this.#token(context, pod, source.serviceAccountToken);
-      return [{ path: source.serviceAccountToken.path, content: Buffer.from(token), mode: 0o600 }];
+      return [{ path: source.serviceAccountToken.path, content: Buffer.from(token), mode }];
     }
     throw new Error('projected volume source is not supported by this kubelet');
   }

@@ -1,17 +1,19 @@
 import type { Clock } from '#base/clock';
-import { Context } from '#base/context';
+import type { Context } from '#base/context';
 import type { Random } from '#base/random';
 import type { ExecOptions, ExecSession, NetworkNamespace } from '#base/streams';
 import { CriError, type ContainerConfig, type ContainerState, type ContainerStatus } from '../cri.ts';
-import { BrokenPipeError, BytePipe, emptyInput, nullOutput, type ByteInput, type ByteOutput } from './byte-pipe.ts';
+import { BytePipe, emptyInput, type ByteInput, type ByteOutput } from './byte-pipe.ts';
+import { startAttach, startExec } from './exec-session.ts';
 import { ContainerLog } from './container-log.ts';
 import type { FileTree } from './file-tree.ts';
 import type { ResolvedImage } from './image-catalogue.ts';
 import { dnsFile } from './name-resolution.ts';
 import type { NodeFiles } from './node-files.ts';
 import { Process, ProcessTable, type ProcessHost, type Program } from './process.ts';
+import { defaultPath, missingBinary, ProgramFinder } from './program-finder.ts';
 import { Terminal } from './terminal.ts';
-import { buildRootFileSystem, programOf, userlandCommands } from './userland.ts';
+import { buildRootFileSystem, userlandCommands } from './userland.ts';
 import type { DnsConfig } from '../cri.ts';
 
 /** What a container takes from its sandbox and its node. */
@@ -29,8 +31,6 @@ export interface ContainerSurroundings {
   readonly memoryBytes: number;
   readonly onExit: (container: SimulatedContainer) => void;
 }
-
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** One simulated container: its files, its processes and its log. */
 export class SimulatedContainer {
@@ -164,7 +164,7 @@ export class SimulatedContainer {
   }
 
   environment(): ReadonlyMap<string, string> {
-    const env = new Map<string, string>(Object.entries({ PATH: searchPath, HOSTNAME: this.#around.hostname }));
+    const env = new Map<string, string>(Object.entries({ PATH: defaultPath, HOSTNAME: this.#around.hostname }));
     if (this.config.tty) env.set('TERM', 'xterm');
     for (const [key, value] of Object.entries(this.image.entry.env ?? {})) env.set(key, value);
     for (const { key, value } of this.config.envs) env.set(key, value);
@@ -183,99 +183,18 @@ export class SimulatedContainer {
     if (!program) {
       throw new CriError(
         'Unknown',
-        `failed to exec in container: failed to start exec "${this.#around.random.hex(64)}": OCI runtime exec failed: exec failed: unable to start container process: ${this.missingBinary(name)}`,
+        `failed to exec in container: failed to start exec "${this.#around.random.hex(64)}": OCI runtime exec failed: exec failed: unable to start container process: ${missingBinary(name)}`,
       );
     }
-    return this.#startExec(options, env, program);
+    return startExec(this.host, options, { env, cwd: this.workingDirectory(), user: this.user() }, program);
   }
 
   attach(options: Omit<ExecOptions, 'command'>): ExecSession {
     if (this.#state !== 'CONTAINER_RUNNING' || !this.#exited) {
       throw new CriError('FailedPrecondition', `container ${this.id} is not running`);
     }
-    const [stdout, stderr] = [new BytePipe(), new BytePipe()];
-    const screen = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
-      void (stream === 'stdout' ? stdout : stderr).write(bytes).catch(ignoreBrokenPipe);
-    };
-    this.#screens.add(screen);
-    const leave = (): void => {
-      this.#screens.delete(screen);
-      stdout.end();
-      stderr.end();
-    };
-    const exit = this.#exited.then((exitCode) => {
-      leave();
-      return { exitCode };
-    });
-    const [stdin, terminal] = [this.#stdin, this.#terminal];
-    return {
-      stdin:
-        options.stdin && stdin
-          ? {
-              write: (chunk) => (terminal ? terminal.type(chunk) : stdin.write(chunk)),
-              end: () => {
-                if (this.config.stdinOnce) stdin.end();
-              },
-            }
-          : undefined,
-      stdout: stdout.drain(Context.background()),
-      stderr: stderr.drain(Context.background()),
-      resize: () => {},
-      exit,
-      close: leave,
-    };
-  }
-
-  /** runc's words for a binary that is not there. */
-  missingBinary(name: string): string {
-    if (name.includes('/')) return `exec: "${name}": stat ${name}: no such file or directory: unknown`;
-    return `exec: "${name}": executable file not found in $PATH: unknown`;
-  }
-
-  #startExec(options: ExecOptions, env: ReadonlyMap<string, string>, program: Program): ExecSession {
-    const [stdin, stdout, stderr] = [new BytePipe(), new BytePipe(), new BytePipe()];
-    const terminal = options.tty ? new Terminal(this.processes, (bytes) => stdout.write(bytes)) : undefined;
-    const io = terminal
-      ? { stdin: terminal.input, stdout: terminal.output, stderr: terminal.output }
-      : {
-          stdin: options.stdin ? stdin : emptyInput,
-          stdout: options.stdout ? stdout : nullOutput,
-          stderr: options.stderr ? stderr : nullOutput,
-        };
-    const process = new Process(this.host, {
-      argv: options.command,
-      env,
-      cwd: this.workingDirectory(),
-      io,
-      tty: options.tty,
-      user: this.user(),
-    });
-    terminal?.setLeader(process);
-    const exit = process.run(program).then((exitCode) => {
-      stdout.end();
-      stderr.end();
-      stdin.close();
-      return { exitCode };
-    });
-    return {
-      stdin: options.stdin
-        ? {
-            write: (chunk) => (terminal ? terminal.type(chunk) : stdin.write(chunk)),
-            end: () => (terminal ? terminal.hangUp() : stdin.end()),
-          }
-        : undefined,
-      stdout: stdout.drain(Context.background()),
-      stderr: stderr.drain(Context.background()),
-      resize: () => {},
-      exit,
-      // Like containerd, leave the process running: only its streams are gone.
-      close: () => {
-        (terminal?.input ?? stdin).end();
-        stdout.close();
-        stderr.close();
-        process.signal('HUP');
-      },
-    };
+    const point = { stdin: this.#stdin, terminal: this.#terminal, exited: this.#exited, screens: this.#screens };
+    return startAttach({ ...point, stdinOnce: this.config.stdinOnce }, options.stdin);
   }
 
   #makeIo(): { stdin: ByteInput; stdout: ByteOutput; stderr: ByteOutput } {
@@ -302,7 +221,7 @@ export class SimulatedContainer {
   }
 
   #failStart(name: string): never {
-    const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: ${this.missingBinary(name)}`;
+    const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: ${missingBinary(name)}`;
     this.#startError = message;
     this.#startedAtMs = 0;
     this.#finish(128);
@@ -321,6 +240,13 @@ export class SimulatedContainer {
   #makeHost(): ProcessHost {
     const around = this.#around;
     const files = (): FileTree => this.files;
+    const finder = new ProgramFinder({
+      image: this.image.entry,
+      mounts: this.config.mounts,
+      programs: around.programs,
+      built: () => this.#files,
+      files,
+    });
     return {
       clock: around.clock,
       random: around.random,
@@ -330,52 +256,10 @@ export class SimulatedContainer {
         return files();
       },
       processes: this.processes,
-      program: (path, env) => this.#findProgram(path, env),
+      program: (path, env) => finder.find(path, env),
+      untouched: (path) => finder.untouched(path),
       binaries: userlandCommands(this.image.entry.userland),
       kernelVersion: around.kernelVersion,
-    };
-  }
-
-  #findProgram(path: string, env: ReadonlyMap<string, string>): Program | undefined {
-    const { programs } = this.#around;
-    // Looking a well-known binary up must not build the files of a container that needs none.
-    if (!this.#files && this.config.mounts.every((mount) => !path.startsWith(mount.containerPath))) {
-      const own = this.image.entry.binaries?.[path];
-      if (own) return programs.get(own);
-      if (!path.includes('/') && userlandCommands(this.image.entry.userland).includes(path)) return programs.get(path);
-    }
-    const candidates = path.includes('/')
-      ? [path]
-      : (env.get('PATH') ?? searchPath).split(':').map((directory) => `${directory}/${path}`);
-    for (const candidate of candidates) {
-      const node = this.files.find(candidate);
-      if (node?.type !== 'file') continue;
-      const name = programOf(node);
-      if (name !== undefined) return programs.get(name);
-      if ((node.mode & 0o111) !== 0) return this.#script(candidate, node.content);
-    }
-    return undefined;
-  }
-
-  /** A text file with its execute bit set: run by the interpreter its first line names. */
-  #script(path: string, content: Uint8Array): Program | undefined {
-    const first = Buffer.from(content.subarray(0, 256)).toString('utf8').split('\n', 1)[0] ?? '';
-    const [interpreter = '/bin/sh', ...options] = first.startsWith('#!') ? first.slice(2).trim().split(/\s+/) : [];
-    const program = this.host.program(interpreter, new Map());
-    if (!program) return undefined;
-    return (process) => {
-      const argv = [interpreter, ...options, path, ...process.argv.slice(1)];
-      const child = new Process(this.host, {
-        argv,
-        env: process.env,
-        cwd: process.cwd,
-        io: process.io,
-        parent: process,
-        tty: process.tty,
-        asInit: process.isInit,
-      });
-      for (const signal of ['TERM', 'INT', 'HUP'] as const) process.onSignal(signal, () => child.signal(signal));
-      return child.run(program);
     };
   }
 
@@ -400,10 +284,6 @@ export class SimulatedContainer {
     }
     return tree;
   }
-}
-
-function ignoreBrokenPipe(error: unknown): void {
-  if (!(error instanceof BrokenPipeError)) throw error;
 }
 
 function rejectOnEnd(context: Context): Promise<never> {

@@ -35,11 +35,10 @@ Commercial support is available at
 </html>
 `;
 
-const nginxFiles = {
-  '/usr/share/nginx/html/index.html': nginxWelcome,
-  '/etc/nginx/conf.d/default.conf':
-    'server {\n    listen       80;\n    server_name  localhost;\n\n    location / {\n        root   /usr/share/nginx/html;\n        index  index.html index.htm;\n    }\n}\n',
-};
+function nginxFiles(port: number): Readonly<Record<string, string>> {
+  const site = `server {\n    listen       ${port};\n    server_name  localhost;\n\n    location / {\n        root   /usr/share/nginx/html;\n        index  index.html index.htm;\n    }\n}\n`;
+  return { '/usr/share/nginx/html/index.html': nginxWelcome, '/etc/nginx/conf.d/default.conf': site };
+}
 
 /** Tags of the form `latest`, `<major>`, `<major>.<minor>`, `<major>.<minor>.<patch>`, each with an optional variant. */
 function tags(versions: string, variants = ''): RegExp {
@@ -105,7 +104,7 @@ export const defaultImages: readonly CatalogueImage[] = [
     userland: 'debian',
     binaries: { '/docker-entrypoint.sh': 'docker-entrypoint', '/usr/sbin/nginx': 'nginx', '/usr/bin/curl': 'curl' },
     osRelease: debianRelease,
-    files: nginxFiles,
+    files: nginxFiles(80),
   },
   {
     repository: 'nginxinc/nginx-unprivileged',
@@ -118,7 +117,7 @@ export const defaultImages: readonly CatalogueImage[] = [
     userland: 'debian',
     binaries: { '/docker-entrypoint.sh': 'docker-entrypoint', '/usr/sbin/nginx': 'nginx', '/usr/bin/curl': 'curl' },
     osRelease: debianRelease,
-    files: nginxFiles,
+    files: nginxFiles(8080),
   },
   {
     repository: 'nginxdemos/hello',
@@ -221,7 +220,7 @@ export const defaultImages: readonly CatalogueImage[] = [
     env: path,
     userland: 'debian',
     binaries: { '/usr/sbin/nginx': 'nginx', '/usr/bin/curl': 'curl' },
-    files: nginxFiles,
+    files: nginxFiles(80),
   },
   {
     repository: 'registry.k8s.io/nginx-slim',
@@ -233,7 +232,7 @@ export const defaultImages: readonly CatalogueImage[] = [
     userland: 'debian',
     binaries: { '/usr/sbin/nginx': 'nginx', '/usr/bin/curl': 'curl' },
     osRelease: debianRelease,
-    files: nginxFiles,
+    files: nginxFiles(80),
   },
   {
     repository: 'registry.k8s.io/echoserver',

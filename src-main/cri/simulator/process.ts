@@ -40,6 +40,8 @@ export interface ProcessHost {
   readonly processes: ProcessTable;
   /** Runs a binary by name or path; undefined when the image has none such. */
   program(path: string, env: ReadonlyMap<string, string>): Program | undefined;
+  /** Whether what lies at and below `path` is as the image has it: a cheap question. */
+  untouched(path: string): boolean;
   /** Names of the binaries on the image's PATH. */
   readonly binaries: readonly string[];
   /** Host name and kernel facts that `uname` and `/proc` tell. */

@@ -2,6 +2,7 @@ import { encodeText, readAll, readLine, type ByteInput } from '../byte-pipe.ts';
 import { FileError, resolvePath } from '../file-tree.ts';
 import type { Process, Program } from '../process.ts';
 import { runBorrowed } from './borrowed.ts';
+import { ls } from './ls.ts';
 
 const errorTexts: Readonly<Record<string, string>> = {
   ENOENT: 'No such file or directory',
@@ -267,6 +268,7 @@ const tar: Program = async (process) => {
 export const fileCommands: ReadonlyMap<string, Program> = new Map([
   ['cat', cat],
   ['head', head],
+  ['ls', ls],
   ['tail', tail],
   ['tar', tar],
   ['tee', tee],

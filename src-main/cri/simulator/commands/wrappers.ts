@@ -133,7 +133,7 @@ const shellBuiltin: Program = async (process) => {
   const name = (process.argv[0] ?? '').split('/').at(-1) ?? '';
   const { Shell } = await import('../shell/interpreter.ts');
   const shell = Shell.forProcess(process);
-  return shell.main(() => shell.invoke(name, process.argv.slice(1), [], shell.open));
+  return shell.main(() => shell.commands.invoke(name, process.argv.slice(1), [], shell.open));
 };
 
 /** Commands that run other commands, and builtins that exist as binaries too. */

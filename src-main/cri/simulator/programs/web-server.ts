@@ -100,6 +100,8 @@ function readNginxSite(process: Process): {
   root: string;
   answer: { status: number; body: string } | undefined;
 } {
+  const port = Number(process.env.get('NGINX_PORT') ?? 80);
+  if (process.host.untouched('/etc/nginx')) return { port, root: '/usr/share/nginx/html', answer: undefined };
   const { files } = process.host;
   const texts: string[] = [];
   if (files.find('/etc/nginx/conf.d')?.type === 'directory') {
@@ -110,7 +112,7 @@ function readNginxSite(process: Process): {
   const text = texts.join('\n').replace(/#.*$/gm, '');
   const answer = /\breturn\s+(\d{3})\s+(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;]+))\s*;/.exec(text);
   return {
-    port: Number(/\blisten\s+(?:[\d.]+:)?(\d+)/.exec(text)?.[1] ?? process.env.get('NGINX_PORT') ?? 80),
+    port: Number(/\blisten\s+(?:[\d.]+:)?(\d+)/.exec(text)?.[1] ?? port),
     root: /\broot\s+([^\s;]+)\s*;/.exec(text)?.[1] ?? '/usr/share/nginx/html',
     answer: answer
       ? { status: Number(answer[1]), body: (answer[2] ?? answer[3] ?? answer[4] ?? '').replace(/\\n/g, '\n') }

@@ -2,7 +2,7 @@ import { CancelledError, messageOf } from '#base/errors';
 import { Pacer } from '#base/pacer';
 import { BrokenPipeError, BytePipe, emptyInput, encodeText } from '../byte-pipe.ts';
 import { ExitError, Process, type Program, type Signal } from '../process.ts';
-import { builtins, type Builtin } from './builtins.ts';
+import { CommandRunner } from './command-runner.ts';
 import { evaluateCondition } from './conditions.ts';
 import { Expander } from './expansion.ts';
 import { matchesPattern } from './patterns.ts';
@@ -10,12 +10,10 @@ import { Redirector, inputOf, outputOf, type OpenFiles } from './redirections.ts
 import { LoopSignal, ReturnSignal, ShellError, ShellState, type Job } from './shell-state.ts';
 import {
   loadParser,
-  type Assignment,
   type CommandNode,
   type CommandOf,
   type Pipeline,
   type ScriptNode,
-  type SimpleCommandNode,
   type StatementNode,
 } from './syntax.ts';
 
@@ -32,6 +30,7 @@ export class Shell {
   readonly state: ShellState;
   readonly expander: Expander;
   readonly jobs: Job[] = [];
+  readonly commands: CommandRunner;
   readonly #redirector: Redirector;
   readonly #pacer = new Pacer(4);
   readonly #pendingTraps: (Signal | 'EXIT')[] = [];
@@ -46,6 +45,7 @@ export class Shell {
     const { files } = process.host;
     this.expander = new Expander({ state, files, capture: (script) => this.capture(script), pid: () => process.pid });
     this.#redirector = new Redirector(files, state, this.expander);
+    this.commands = new CommandRunner(this, this.#redirector);
   }
 
   static forProcess(process: Process): Shell {
@@ -78,7 +78,7 @@ export class Shell {
 
   /** `exec`: the shell's process goes on as another program. */
   become(argv: readonly string[], program: Program, open: OpenFiles): Promise<number> {
-    const child = this.#childProcess(argv, this.state.environment(), open, this.process.isInit);
+    const child = this.childProcess(argv, this.state.environment(), open, this.process.isInit);
     for (const signal of ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'] as const) {
       this.process.onSignal(signal, () => child.signal(signal));
     }
@@ -225,7 +225,7 @@ export class Shell {
     const files = new Map(open);
     files.set(0, { input: emptyInput });
     const text = statement.sourceText ?? '';
-    const child = this.#childProcess([text || 'sh'], this.state.environment(), files);
+    const child = this.childProcess([text || 'sh'], this.state.environment(), files);
     const shell = new Shell(child, new ShellState(this.state), files);
     const foreground: StatementNode = { ...statement, background: false };
     const exit = child.run(() => shell.main(() => shell.statements([foreground], files)));
@@ -236,7 +236,7 @@ export class Shell {
     this.state.lastExit = 0;
   }
 
-  #childProcess(argv: readonly string[], env: ReadonlyMap<string, string>, open: OpenFiles, asInit = false): Process {
+  childProcess(argv: readonly string[], env: ReadonlyMap<string, string>, open: OpenFiles, asInit = false): Process {
     const io = { stdin: inputOf(open), stdout: outputOf(open, 1), stderr: outputOf(open, 2) };
     return new Process(this.process.host, {
       argv,
@@ -252,7 +252,7 @@ export class Shell {
   /** Runs one command with its redirections; the exit code is the result. */
   async command(node: CommandNode, open: OpenFiles): Promise<number> {
     await this.#pace();
-    if (node.type === 'SimpleCommand') return this.#simple(node, open);
+    if (node.type === 'SimpleCommand') return this.commands.run(node, open);
     if (node.type === 'FunctionDef') {
       this.state.functions.set(node.name, node);
       return 0;
@@ -365,116 +365,6 @@ export class Shell {
       if (item.terminator === ';;&') matched = false;
     }
     return matched ? this.state.lastExit : 0;
-  }
-
-  async #simple(node: SimpleCommandNode, open: OpenFiles): Promise<number> {
-    try {
-      const words = await this.expander.words(node.name ? [node.name, ...node.args] : node.args);
-      const files = await this.#redirector.apply(node.redirections, open);
-      const [name, ...args] = this.#unaliased(words);
-      if (name === undefined) return await this.#assignForGood(node.assignments);
-      if (this.state.options.has('x')) await this.complain(`+ ${words.join(' ')}`, open);
-      this.state.variables.set('_', args.at(-1) ?? name);
-      return await this.invoke(name, args, node.assignments, files);
-    } catch (error) {
-      if (!(error instanceof ShellError) || error.exitCode !== 1) throw error;
-      await this.complain(`${this.state.name}: ${error.message}`, open);
-      return 1;
-    }
-  }
-
-  #unaliased(words: readonly string[]): readonly string[] {
-    const alias = this.state.aliases.get(words[0] ?? '');
-    return alias === undefined ? words : [...alias.split(/\s+/).filter(Boolean), ...words.slice(1)];
-  }
-
-  /** Functions first, then builtins, then binaries. */
-  async invoke(
-    name: string,
-    args: readonly string[],
-    assignments: readonly Assignment[],
-    open: OpenFiles,
-  ): Promise<number> {
-    const definition = this.state.functions.get(name);
-    if (definition) return this.#withAssignments(assignments, () => this.#call(definition, args, open));
-    const builtin: Builtin | undefined = builtins.get(name);
-    if (builtin) return this.#withAssignments(assignments, () => builtin(this, args, open, name));
-    const extra = new Map<string, string>();
-    for (const assignment of assignments) extra.set(assignment.name, await this.#valueOf(assignment));
-    return this.runBinary(name, args, this.state.environment(extra), open);
-  }
-
-  async runBinary(
-    name: string,
-    args: readonly string[],
-    env: ReadonlyMap<string, string>,
-    open: OpenFiles,
-  ): Promise<number> {
-    const path = name.includes('/') && !name.startsWith('/') ? `${this.state.cwd}/${name}` : name;
-    const program: Program | undefined = this.process.host.program(path, env);
-    if (!program) {
-      const exists = name.includes('/') && this.process.host.files.find(path) !== undefined;
-      const text = exists ? 'Permission denied' : name.includes('/') ? 'No such file or directory' : 'not found';
-      await this.complain(`${this.state.name}: ${name}: ${text}`, open);
-      return exists ? 126 : 127;
-    }
-    const child = this.#childProcess([name, ...args], env, open);
-    return child.run(program);
-  }
-
-  async #call(definition: CommandOf<'FunctionDef'>, args: readonly string[], open: OpenFiles): Promise<number> {
-    if (this.state.locals.length > 500) throw new ShellError(`${definition.name}: functions nest too deep`);
-    const { positional } = this.state;
-    this.state.positional = args;
-    this.state.locals.push(new Map());
-    try {
-      return await this.command(definition.body, await this.#redirector.apply(definition.redirections, open));
-    } catch (error) {
-      if (error instanceof ReturnSignal) return (this.state.lastExit = error.exitCode);
-      throw error;
-    } finally {
-      this.state.positional = positional;
-      for (const [name, value] of this.state.locals.pop() ?? []) {
-        if (value === undefined) this.state.variables.delete(name);
-        else this.state.variables.set(name, value);
-      }
-    }
-  }
-
-  async #withAssignments(assignments: readonly Assignment[], run: () => Promise<number>): Promise<number> {
-    if (assignments.length === 0) return run();
-    const before = assignments.map(({ name }) => [name, this.state.variables.get(name)] as const);
-    for (const assignment of assignments) this.state.set(assignment.name, await this.#valueOf(assignment));
-    try {
-      return await run();
-    } finally {
-      for (const [name, value] of before) {
-        if (value === undefined) this.state.variables.delete(name);
-        else this.state.variables.set(name, value);
-      }
-    }
-  }
-
-  async #assignForGood(assignments: readonly Assignment[]): Promise<number> {
-    this.state.lastExit = 0;
-    for (const assignment of assignments) {
-      const element = /^(\w+)\[(\d+)\]$/.exec(assignment.name);
-      if (assignment.array) {
-        const items = await this.expander.words(assignment.array);
-        const before = assignment.append ? (this.state.arrays.get(assignment.name) ?? []) : [];
-        this.state.arrays.set(assignment.name, [...before, ...items]);
-      } else if (element) {
-        const items = this.state.arrays.get(element[1] ?? '') ?? [];
-        items[Number(element[2])] = await this.#valueOf(assignment);
-        this.state.arrays.set(element[1] ?? '', items);
-      } else this.state.set(assignment.name, await this.#valueOf(assignment));
-    }
-    return this.state.lastExit;
-  }
-
-  async #valueOf(assignment: Assignment): Promise<string> {
-    const text = assignment.value ? await this.expander.text(assignment.value) : '';
-    return assignment.append ? (this.state.variables.get(assignment.name) ?? '') + text : text;
   }
 
   /** Sets or, with undefined, clears what happens at a signal. */

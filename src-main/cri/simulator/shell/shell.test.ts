@@ -41,10 +41,13 @@ const scripts: readonly (readonly [string, string, number?])[] = [
 ];
 
 describe('sh -c', () => {
-  it.each(scripts.map(([script, out, code = 0]) => ({ script, out, code })))('$script', async ({ script, out, code }) => {
-    const result = await new ContainerFixture().sh(script);
-    expect(result).toMatchObject({ out, code });
-  });
+  it.each(scripts.map(([script, out, code = 0]) => ({ script, out, code })))(
+    '$script',
+    async ({ script, out, code }) => {
+      const result = await new ContainerFixture().sh(script);
+      expect(result).toMatchObject({ out, code });
+    },
+  );
 
   it('streams the log of an endless loop line by line', async () => {
     const at = new ContainerFixture();
