@@ -8,6 +8,11 @@ import { openHost } from '#host/open-host';
 /** The desktop app: `--home DIR` and DRYDOCK_HOME as on the command line. */
 const homeFlag = process.argv.indexOf('--home');
 const home = resolveHome(homeFlag < 0 ? undefined : process.argv[homeFlag + 1]);
-const logger = new SinkLogger(new RealClock(), (entry) => process.stderr.write(`${formatLogEntry(entry)}\n`), 'warn', 'drydock');
+const logger = new SinkLogger(
+  new RealClock(),
+  (entry) => process.stderr.write(`${formatLogEntry(entry)}\n`),
+  'warn',
+  'drydock',
+);
 
 new DesktopApp({ outFolder: join(__dirname, '..'), logger, openHost: () => openHost(home, 'desktop', logger) }).run();

@@ -1,6 +1,5 @@
 import type { Cause } from '#base/cause';
 import type { Context } from '#base/context';
-import type { ByteStream } from '#base/streams';
 import type { KubeObject, WatchEvent } from '#api/machinery/object';
 
 /** Who asks, after authentication (`user.Info` of k8s.io/apiserver). */
@@ -76,5 +75,3 @@ export interface UpgradedSocket {
 export interface ApiHandler {
   handle(context: Context, request: ApiRequest): Promise<ApiResponse>;
 }
-
-export type { ByteStream };

@@ -29,11 +29,6 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Narrows `value`, or throws {@link InvariantError} naming what was expected. */
-export function invariant(condition: unknown, expectation: string): asserts condition {
-  if (!condition) throw new InvariantError(`invariant broken: ${expectation}`);
-}
-
 /** Returns `value` unless it is null or undefined, which breaks an invariant named by `expectation`. */
 export function present<T>(value: T | null | undefined, expectation: string): T {
   if (value === null || value === undefined) throw new InvariantError(`invariant broken: ${expectation}`);

@@ -57,11 +57,6 @@ function ceilDivide(value: bigint, by: bigint): number {
   return Number(value > 0n && value % by !== 0n ? quotient + 1n : quotient);
 }
 
-/** Millicores in the shortest exact spelling: `250m`, `2`. */
-export function formatMilli(milli: number): string {
-  return milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`;
-}
-
 /** Bytes in the largest binary unit that is exact: `128Mi`, `1500`. */
 export function formatBytes(bytes: number): string {
   const units = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];

@@ -27,7 +27,9 @@ export async function down(home: Home, lab: string, remove: boolean): Promise<st
   if (wasRunning === undefined && remove) deleteFolder(home, lab);
   if (access?.kind === 'headless') await waitForHost(home, access.pid);
   if (remove) return `lab ${lab} deleted`;
-  return wasRunning ? `lab ${lab} stopped; 'drydock up --name ${lab}' brings everything back` : `lab ${lab} is not running`;
+  return wasRunning
+    ? `lab ${lab} stopped; 'drydock up --name ${lab}' brings everything back`
+    : `lab ${lab} is not running`;
 }
 
 function deleteFolder(home: Home, lab: string): void {

@@ -1,4 +1,4 @@
-import { Home } from '#cluster/home';
+import type { Home } from '#cluster/home';
 import { ClusterError } from '#cluster/errors';
 import { ControlClient } from '#host/control-client';
 import { readHostAccess } from '#host/open-host';
@@ -8,7 +8,11 @@ export async function withHost<T>(home: Home, work: (host: ControlClient) => Pro
   const access = readHostAccess(home);
   if (!access) return undefined;
   const client = await ControlClient.connect(access).catch((error: unknown) => {
-    throw new ClusterError('TIMEOUT', `the host with pid ${access.pid} holds ${home.path} but does not answer; wait a moment, or end that process`, { cause: error });
+    throw new ClusterError(
+      'TIMEOUT',
+      `the host with pid ${access.pid} holds ${home.path} but does not answer; wait a moment, or end that process`,
+      { cause: error },
+    );
   });
   try {
     return await work(client);
@@ -18,9 +22,15 @@ export async function withHost<T>(home: Home, work: (host: ControlClient) => Pro
 }
 
 /** As `withHost`, for commands that make sense only while the lab runs. */
-export async function withRunningHost<T>(home: Home, lab: string, work: (host: ControlClient) => Promise<T>): Promise<T> {
+export async function withRunningHost<T>(
+  home: Home,
+  lab: string,
+  work: (host: ControlClient) => Promise<T>,
+): Promise<T> {
   const result = await withHost(home, async (host) => ({ value: await work(host) }));
   if (result) return result.value;
-  const hint = home.labNames().includes(lab) ? `start it with 'drydock up --name ${lab}'` : `create it with 'drydock up --name ${lab}'`;
+  const hint = home.labNames().includes(lab)
+    ? `start it with 'drydock up --name ${lab}'`
+    : `create it with 'drydock up --name ${lab}'`;
   throw new ClusterError('LAB_STOPPED', `lab ${lab} is not running in ${home.path}; ${hint}`);
 }

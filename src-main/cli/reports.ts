@@ -2,7 +2,7 @@ import type { KubeList, KubeObject } from '#api/machinery/object';
 import type { Node, Pod } from '#api/gen/types';
 import { StatusError } from '#api/machinery/status';
 import { messageOf } from '#base/errors';
-import { Home } from '#cluster/home';
+import type { Home } from '#cluster/home';
 import { loadLabConfig } from '#cluster/lab-config';
 import type { Lab, Truth } from '#contract/labs';
 import type { ControlClient } from '#host/control-client';
@@ -35,7 +35,14 @@ function storedSummary(home: Home, name: string): LabSummary {
   try {
     const config = loadLabConfig(home.labFolder(name));
     if (!config) return { ...unknown, error: 'lab.json is missing' };
-    return { name, driver: config.driver, masters: config.masters, workers: config.workers.length, phase: 'stopped', server: null };
+    return {
+      name,
+      driver: config.driver,
+      masters: config.masters,
+      workers: config.workers.length,
+      phase: 'stopped',
+      server: null,
+    };
   } catch (error) {
     return { ...unknown, error: messageOf(error) };
   }
@@ -89,14 +96,24 @@ function stoppedStatus(summary: LabSummary): LabStatus {
 
 async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> {
   const truths = await readTruths(host, lab.name);
-  const [nodes, pods] = await Promise.all([readObjects<Node>(host, lab.name, '/api/v1/nodes'), readObjects<Pod>(host, lab.name, '/api/v1/pods')]);
+  const [nodes, pods] = await Promise.all([
+    readObjects<Node>(host, lab.name, '/api/v1/nodes'),
+    readObjects<Pod>(host, lab.name, '/api/v1/pods'),
+  ]);
   const components = truths.flatMap((truth) => (truth.kind === 'component' ? [componentOf(truth)] : []));
   const summaries = nodes.map((node): NodeSummary => {
     const nodeName = node.metadata.name ?? '';
     const machine = truths.find((truth) => truth.kind === 'machine' && truth.name === nodeName);
-    return { name: nodeName, status: nodeStatus(node), machine: machine?.state ?? 'unknown', pods: pods.filter((pod) => pod.spec.nodeName === nodeName).length };
+    return {
+      name: nodeName,
+      status: nodeStatus(node),
+      machine: machine?.state ?? 'unknown',
+      pods: pods.filter((pod) => pod.spec.nodeName === nodeName).length,
+    };
   });
-  const masters = new Set(truths.flatMap((truth) => (truth.kind === 'machine' && truth.role === 'master' ? [truth.name] : [])));
+  const masters = new Set(
+    truths.flatMap((truth) => (truth.kind === 'machine' && truth.role === 'master' ? [truth.name] : [])),
+  );
   return {
     ...summaryOf(lab),
     healthy: components.every((one) => one.healthy) && summaries.every((node) => node.status === 'Ready'),
@@ -117,7 +134,11 @@ async function readTruths(host: ControlClient, lab: string): Promise<Truth[]> {
   return truths;
 }
 
-async function readObjects<T extends KubeObject>(host: ControlClient, lab: string, path: string): Promise<readonly T[]> {
+async function readObjects<T extends KubeObject>(
+  host: ControlClient,
+  lab: string,
+  path: string,
+): Promise<readonly T[]> {
   const answer = await host.call('api.request', { lab, method: 'GET', path });
   if (answer.status >= 300) throw StatusError.fromWire(answer.status, answer.body);
   return (answer.body as KubeList<T>).items;
@@ -139,8 +160,14 @@ export function renderStatus(status: LabStatus): string {
   return [
     `${head}, ${status.server ?? ''}`,
     '',
-    renderTable(['NODE', 'STATUS', 'MACHINE', 'PODS'], status.nodes.map((node) => [node.name, node.status, node.machine, String(node.pods)])),
+    renderTable(
+      ['NODE', 'STATUS', 'MACHINE', 'PODS'],
+      status.nodes.map((node) => [node.name, node.status, node.machine, String(node.pods)]),
+    ),
     '',
-    renderTable(['COMPONENT', 'MACHINE', 'STATE'], status.components.map((one) => [one.name, one.machine, one.state])),
+    renderTable(
+      ['COMPONENT', 'MACHINE', 'STATE'],
+      status.components.map((one) => [one.name, one.machine, one.state]),
+    ),
   ].join('\n');
 }

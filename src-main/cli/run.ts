@@ -130,7 +130,12 @@ async function runNode(verb: string, home: Home, lab: string, node: string, term
   return 0;
 }
 
-async function runUp(args: Arguments, line: readonly string[], installation: Installation, terminal: Terminal): Promise<number> {
+async function runUp(
+  args: Arguments,
+  line: readonly string[],
+  installation: Installation,
+  terminal: Terminal,
+): Promise<number> {
   const request = decodeUp(args);
   const isDetachedHost = process.env[detachedVariable] === '1';
   const clock = new RealClock();

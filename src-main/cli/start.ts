@@ -24,7 +24,10 @@ function displayMissing(): string | undefined {
 
 /** ELECTRON_OVERRIDE_DIST_PATH, the binary that npm's electron package downloaded, or one downloaded now. */
 function electronBinary(root: string): string | undefined {
-  const names: Readonly<Record<string, string>> = { win32: 'electron.exe', darwin: 'Electron.app/Contents/MacOS/Electron' };
+  const names: Readonly<Record<string, string>> = {
+    win32: 'electron.exe',
+    darwin: 'Electron.app/Contents/MacOS/Electron',
+  };
   const name = names[process.platform] ?? 'electron';
   const override = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
   if (override) return existsSync(join(override, name)) ? join(override, name) : undefined;
@@ -33,7 +36,10 @@ function electronBinary(root: string): string | undefined {
   const binary = join(folder, 'dist', name);
   if (!existsSync(binary)) {
     process.stderr.write('drydock: downloading Electron, once\n');
-    spawnSync(process.execPath, [join(folder, 'install.js')], { stdio: ['ignore', 'ignore', 'ignore'], timeout: 300_000 });
+    spawnSync(process.execPath, [join(folder, 'install.js')], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+      timeout: 300_000,
+    });
   }
   return existsSync(binary) ? binary : undefined;
 }
@@ -54,4 +60,3 @@ function runElectron(binary: string, root: string, args: readonly string[]): Pro
 void start(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });
-

@@ -25,6 +25,3 @@ export const endpointSlices = gvr('discovery.k8s.io', 'v1', 'endpointslices');
 export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const clusterRoles = gvr('rbac.authorization.k8s.io', 'v1', 'clusterroles');
 export const clusterRoleBindings = gvr('rbac.authorization.k8s.io', 'v1', 'clusterrolebindings');
-export const roles = gvr('rbac.authorization.k8s.io', 'v1', 'roles');
-export const roleBindings = gvr('rbac.authorization.k8s.io', 'v1', 'rolebindings');
-export const priorityClasses = gvr('scheduling.k8s.io', 'v1', 'priorityclasses');

@@ -49,11 +49,18 @@ export class ControlPlane {
     const { master, folder, etcdPort, pki, clock, random, logger } = options;
     this.#options = options;
     this.etcd = new EmbeddedStore({ master, folder, port: etcdPort, pki, clock, logger });
-    this.scheduler = new Scheduler({ name: `kube-scheduler/${master}`, client: this.#client(identities.scheduler, 'kube-scheduler'), clock, random, logger: logger.named('scheduler') });
+    this.scheduler = new Scheduler({
+      name: `kube-scheduler/${master}`,
+      client: this.#client(identities.scheduler, 'kube-scheduler'),
+      clock,
+      random,
+      logger: logger.named('scheduler'),
+    });
     this.controllerManager = new ControllerManager({
       ...{ name: `kube-controller-manager/${master}`, clock, random, logger: logger.named('controller-manager') },
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
-      clientOf: (controller) => this.#client(identities.controller(controller), `kube-controller-manager/${controller}`),
+      clientOf: (controller) =>
+        this.#client(identities.controller(controller), `kube-controller-manager/${controller}`),
       controllers: kubeControllers({ rootCa: pki.ca.certificate }),
     });
   }
@@ -95,7 +102,9 @@ export class ControlPlane {
       staticTokens: new Map(),
       etcd: this.etcd.client,
       serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
-      postStartHooks: [kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: masterIp, port: 6443 }] })],
+      postStartHooks: [
+        kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: masterIp, port: 6443 }] }),
+      ],
     });
   }
 
@@ -114,6 +123,12 @@ export class ControlPlane {
 
   #client(user: UserInfo, program: string): KubeClient {
     const userAgent = `${program}/${kubernetesVersion} (linux/amd64) drydock`;
-    return new RestClient(new InProcessTransport({ handler: { handle: (context, request) => this.handler.handle(context, request) }, user, userAgent }));
+    return new RestClient(
+      new InProcessTransport({
+        handler: { handle: (context, request) => this.handler.handle(context, request) },
+        user,
+        userAgent,
+      }),
+    );
   }
 }

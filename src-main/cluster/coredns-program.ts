@@ -23,7 +23,11 @@ export function corednsProgram(clock: Clock, informers: () => InformerFactory): 
     const registrations = [
       network.listenDatagram(53, (payload, _from, reply) => reply(server.answer(payload))),
       network.listen(8080, (socket) => void serveHttp(socket, () => ({ status: 200, body: 'OK' }))),
-      network.listen(8181, (socket) => void serveHttp(socket, () => (ready ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' }))),
+      network.listen(
+        8181,
+        (socket) =>
+          void serveHttp(socket, () => (ready ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' })),
+      ),
       network.listen(9153, (socket) => void serveHttp(socket, () => ({ status: 200, body: metricsOf(server) }))),
     ];
     try {
@@ -49,8 +53,18 @@ function terminated(process: Process): Promise<void> {
 }
 
 function metricsOf(server: DnsServer): string {
-  const lines = ['# HELP coredns_dns_responses_total Counter of response status codes.', '# TYPE coredns_dns_responses_total counter'];
-  const names: Readonly<Record<number, string>> = { 0: 'NOERROR', 1: 'FORMERR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 5: 'REFUSED' };
-  for (const [code, count] of server.answered) lines.push(`coredns_dns_responses_total{server="dns://:53",zone=".",rcode="${names[code] ?? code}"} ${count}`);
+  const lines = [
+    '# HELP coredns_dns_responses_total Counter of response status codes.',
+    '# TYPE coredns_dns_responses_total counter',
+  ];
+  const names: Readonly<Record<number, string>> = {
+    0: 'NOERROR',
+    1: 'FORMERR',
+    2: 'SERVFAIL',
+    3: 'NXDOMAIN',
+    5: 'REFUSED',
+  };
+  for (const [code, count] of server.answered)
+    lines.push(`coredns_dns_responses_total{server="dns://:53",zone=".",rcode="${names[code] ?? code}"} ${count}`);
   return `${lines.join('\n')}\n`;
 }

@@ -3,7 +3,7 @@ import type { Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import type { Clock } from '#base/clock';
-import { Context } from '#base/context';
+import type { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
@@ -66,7 +66,10 @@ export class EmbeddedLab implements RunningLab {
     });
     const userAgent = `drydock/${kubernetesVersion}`;
     this.admin = new InProcessTransport({ handler: this.controlPlane.handler, user: identities.admin, userAgent });
-    this.#hostPorts = new HostPorts({ logger: logger.named('node-ports'), dial: (context, port) => this.#dialNodePort(context, port) });
+    this.#hostPorts = new HostPorts({
+      logger: logger.named('node-ports'),
+      dial: (context, port) => this.#dialNodePort(context, port),
+    });
     for (const worker of config.workers) this.#workers.set(worker.name, this.#createWorker(worker));
   }
 
@@ -84,7 +87,12 @@ export class EmbeddedLab implements RunningLab {
   }
   get etcdAccess(): EtcdAccess {
     const file = (name: string): string => join(this.#options.pki.folder, name);
-    return { endpoint: this.controlPlane.etcd.endpoint, ca: file('etcd-ca.crt'), cert: file('etcd-client.crt'), key: file('etcd-client.key') };
+    return {
+      endpoint: this.controlPlane.etcd.endpoint,
+      ca: file('etcd-ca.crt'),
+      cert: file('etcd-client.crt'),
+      key: file('etcd-client.key'),
+    };
   }
   get workers(): readonly EmbeddedWorker[] {
     return [...this.#workers.values()];
@@ -93,7 +101,10 @@ export class EmbeddedLab implements RunningLab {
   worker(name: string): EmbeddedWorker {
     const worker = this.#workers.get(name);
     if (worker) return worker;
-    throw new ClusterError('NODE_MISSING', `there is no node ${name} in lab ${this.#config.name}; it has ${[...this.#workers.keys()].join(', ') || 'none'}`);
+    throw new ClusterError(
+      'NODE_MISSING',
+      `there is no node ${name} in lab ${this.#config.name}; it has ${[...this.#workers.keys()].join(', ') || 'none'}`,
+    );
   }
 
   /** Workers join side by side; resolves when all of them are Ready. */
@@ -112,7 +123,11 @@ export class EmbeddedLab implements RunningLab {
       await waitForNodesReady(limit.context, new RestClient(this.admin).resource<Node>(nodes), names);
     } catch (error) {
       if (!(error instanceof CancelledError) || context.ended) throw error;
-      throw new ClusterError('TIMEOUT', `${names.join(', ')} did not become Ready within ${nodeReadyTimeoutMs / 1000} s; see 'drydock status'`, { cause: error });
+      throw new ClusterError(
+        'TIMEOUT',
+        `${names.join(', ')} did not become Ready within ${nodeReadyTimeoutMs / 1000} s; see 'drydock status'`,
+        { cause: error },
+      );
     } finally {
       limit.cancel();
     }
@@ -172,7 +187,15 @@ export class EmbeddedLab implements RunningLab {
   #createWorker(config: WorkerConfig): EmbeddedWorker {
     const { clock, random, logger } = this.#options;
     const { handler } = this.controlPlane;
-    return new EmbeddedWorker({ config, fabric: this.fabric, handler, clock, random, logger, onRules: () => this.#syncHostPorts() });
+    return new EmbeddedWorker({
+      config,
+      fabric: this.fabric,
+      handler,
+      clock,
+      random,
+      logger,
+      onRules: () => this.#syncHostPorts(),
+    });
   }
 
   #keep(config: LabConfig): void {
@@ -181,13 +204,17 @@ export class EmbeddedLab implements RunningLab {
   }
 
   #syncHostPorts(): void {
-    const ports = this.fabric.nodes.flatMap((node) => (node.up ? node.services.rules.flatMap((rule) => (rule.protocol === 'TCP' ? (rule.nodePort ?? []) : [])) : []));
+    const ports = this.fabric.nodes.flatMap((node) =>
+      node.up ? node.services.rules.flatMap((rule) => (rule.protocol === 'TCP' ? (rule.nodePort ?? []) : [])) : [],
+    );
     this.#hostPorts.sync(new Set(ports));
   }
 
   /** A connection to a node port enters at a node that is up and knows the port, as through a load balancer before them. */
   async #dialNodePort(context: Context, port: number): ReturnType<Fabric['dial']> {
-    const [entry] = this.fabric.nodes.filter((node) => node.up && node.services.rules.some((rule) => rule.nodePort === port && rule.external.length > 0));
+    const [entry] = this.fabric.nodes.filter(
+      (node) => node.up && node.services.rules.some((rule) => rule.nodePort === port && rule.external.length > 0),
+    );
     const master = this.fabric.node(masterName);
     if (!entry || !master) throw new ClusterError('NODE_MISSING', `no node that is up answers on port ${port}`);
     return this.fabric.dial(context, master.host, { ip: entry.host.ip, port });

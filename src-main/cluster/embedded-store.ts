@@ -59,7 +59,14 @@ export class EmbeddedStore implements Component {
       const { EtcdRpcServer } = await import('#etcd/rpc/server');
       this.#port = await freePort(this.#port);
       const tls = { ca: pki.etcdCa.certificate, cert: pki.etcdServer.certificate, key: pki.etcdServer.key };
-      this.#rpc = new EtcdRpcServer({ etcd: this.#etcd, tls, host: '127.0.0.1', port: this.#port, logger: logger.named('etcd'), name: master });
+      this.#rpc = new EtcdRpcServer({
+        etcd: this.#etcd,
+        tls,
+        host: '127.0.0.1',
+        port: this.#port,
+        logger: logger.named('etcd'),
+        name: master,
+      });
       await this.#rpc.start();
       this.#state = 'running';
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { ApiHandler, UserInfo } from '#apiserver/request';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import type { Clock } from '#base/clock';
-import { Context } from '#base/context';
+import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import { SharedInformerFactory } from '#client/informer';
@@ -51,8 +51,18 @@ export class EmbeddedWorker {
     this.machine = new EmbeddedMachine({ name, ip, cpus, memoryBytes, fabric, clock });
     const logger = options.logger.named(name);
     this.runtime = new SimulatedRuntime({
-      ...{ clock, random, logger: logger.named('runtime'), network: this.machine.network, kernelVersion, cpus, memoryBytes },
-      programs: new Map<string, Program>([['coredns', corednsProgram(clock, () => this.#informers(identities.coredns, 'coredns'))]]),
+      ...{
+        clock,
+        random,
+        logger: logger.named('runtime'),
+        network: this.machine.network,
+        kernelVersion,
+        cpus,
+        memoryBytes,
+      },
+      programs: new Map<string, Program>([
+        ['coredns', corednsProgram(clock, () => this.#informers(identities.coredns, 'coredns'))],
+      ]),
     });
     this.kubelet = this.#createKubelet(logger.named('kubelet'));
     this.proxy = new KubeProxy({
@@ -103,7 +113,15 @@ export class EmbeddedWorker {
       runtime: this.runtime,
       files: this.runtime.files,
       network: this.machine.network.host,
-      machine: { cpus, memoryBytes, ...(maxPods === undefined ? {} : { maxPods }), internalIP: ip, osImage, kernelVersion, containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}` },
+      machine: {
+        cpus,
+        memoryBytes,
+        ...(maxPods === undefined ? {} : { maxPods }),
+        internalIP: ip,
+        osImage,
+        kernelVersion,
+        containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}`,
+      },
       labels: { 'drydock.dev/driver': 'embedded' },
       ...{ clusterDNS: [dnsServiceIp], clusterDomain, kubeletVersion: kubernetesVersion },
     });

@@ -10,7 +10,11 @@ function user(name: string, ...groups: string[]): UserInfo {
 }
 
 function serviceAccount(namespace: string, name: string): UserInfo {
-  return user(`system:serviceaccount:${namespace}:${name}`, 'system:serviceaccounts', `system:serviceaccounts:${namespace}`);
+  return user(
+    `system:serviceaccount:${namespace}:${name}`,
+    'system:serviceaccounts',
+    `system:serviceaccounts:${namespace}`,
+  );
 }
 
 /** Service accounts of controllers whose account is not called as they are (cmd/kube-controller-manager/names, 1.36). */

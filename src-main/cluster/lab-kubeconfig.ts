@@ -9,7 +9,11 @@ export function labKubeconfigPath(folder: string): string {
 }
 
 /** What a kubeconfig of the lab says, from the keys that lie in its folder. */
-export function kubeconfigFacts(lab: { readonly name: string; readonly folder: string; readonly server: string }): KubeconfigFacts {
+export function kubeconfigFacts(lab: {
+  readonly name: string;
+  readonly folder: string;
+  readonly server: string;
+}): KubeconfigFacts {
   const read = (file: string): string => {
     const path = join(lab.folder, 'pki', file);
     const text = readTextFile(path);

@@ -28,7 +28,8 @@ export type LabTruth =
   | {
       readonly kind: 'component';
       readonly id: string;
-      readonly component: 'kube-apiserver' | 'etcd' | 'kube-scheduler' | 'kube-controller-manager' | 'kubelet' | 'kube-proxy' | 'coredns';
+      readonly component:
+        'kube-apiserver' | 'etcd' | 'kube-scheduler' | 'kube-controller-manager' | 'kubelet' | 'kube-proxy' | 'coredns';
       readonly machine: string;
       readonly state: ComponentState;
       readonly sinceMs: number;

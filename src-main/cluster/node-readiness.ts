@@ -4,12 +4,18 @@ import type { ResourceClient } from '#client/client';
 
 export function isNodeReady(node: Node): boolean {
   const ready = node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
-  const fresh = (node.spec.taints ?? []).some((taint) => taint.key === 'node.kubernetes.io/not-ready' || taint.key === 'node.kubernetes.io/unreachable');
+  const fresh = (node.spec.taints ?? []).some(
+    (taint) => taint.key === 'node.kubernetes.io/not-ready' || taint.key === 'node.kubernetes.io/unreachable',
+  );
   return ready === true && !fresh;
 }
 
 /** Resolves when every node of `names` is Ready and free of the taints of those that are not. Ends with `context`. */
-export async function waitForNodesReady(context: Context, client: ResourceClient<Node>, names: readonly string[]): Promise<void> {
+export async function waitForNodesReady(
+  context: Context,
+  client: ResourceClient<Node>,
+  names: readonly string[],
+): Promise<void> {
   const waiting = new Set(names);
   const look = (node: Node): void => {
     const { name = '' } = node.metadata;

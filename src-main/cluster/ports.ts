@@ -5,7 +5,9 @@ export function freePort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = (port: number, onTaken: () => void): void => {
       const server = createServer();
-      server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' || error.code === 'EACCES' ? onTaken() : reject(error)));
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' || error.code === 'EACCES' ? onTaken() : reject(error),
+      );
       server.listen(port, '127.0.0.1', () => {
         const address = server.address();
         const bound = typeof address === 'object' && address ? address.port : port;

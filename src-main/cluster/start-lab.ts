@@ -54,7 +54,10 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   const lab = new EmbeddedLab({ config, folder, pki, clock, random: new SeededRandom(seed), logger, onConfig });
   try {
     await progress.run(steps.api, () => lab.controlPlane.startApi(context));
-    writeFileAtomic(labKubeconfigPath(folder), renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })));
+    writeFileAtomic(
+      labKubeconfigPath(folder),
+      renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })),
+    );
     await progress.run(steps.controllers, () => lab.controlPlane.startControllers(context));
     await progress.run(steps.addons, () => lab.installAddons(context));
     if (names.length > 0) await progress.run(joinText(names), () => lab.startWorkers(context));

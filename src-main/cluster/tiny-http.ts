@@ -22,7 +22,9 @@ export async function serveHttp(socket: Socket, answer: (path: string) => TinyAn
     const text = encoder.encode(body);
     const reason = status === 200 ? 'OK' : status === 503 ? 'Service Unavailable' : 'Bad Request';
     await socket.write(
-      encoder.encode(`HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.byteLength}\r\nConnection: close\r\n\r\n`),
+      encoder.encode(
+        `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.byteLength}\r\nConnection: close\r\n\r\n`,
+      ),
     );
     await socket.write(text);
     socket.end();

@@ -18,15 +18,30 @@ export class TruthTeller {
     this.#now = now;
   }
 
-  async tell(controlPlane: ControlPlane, workers: readonly EmbeddedWorker[], master: string, masterIp: string): Promise<readonly LabTruth[]> {
+  async tell(
+    controlPlane: ControlPlane,
+    workers: readonly EmbeddedWorker[],
+    master: string,
+    masterIp: string,
+  ): Promise<readonly LabTruth[]> {
     const { apiServer, etcd, scheduler, controllerManager } = controlPlane;
     const here = { machine: master };
     return [
       this.#machine(master, masterIp, 'master', 'running', undefined),
       this.#component(etcd, 'etcd', here, await this.#storeMetrics(controlPlane)),
       this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
-      this.#component(scheduler, 'kube-scheduler', { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' }, queueMetrics(scheduler.queueCounts)),
-      this.#component(controllerManager, 'kube-controller-manager', { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' }, {}),
+      this.#component(
+        scheduler,
+        'kube-scheduler',
+        { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' },
+        queueMetrics(scheduler.queueCounts),
+      ),
+      this.#component(
+        controllerManager,
+        'kube-controller-manager',
+        { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' },
+        {},
+      ),
       ...workers.flatMap((worker) => this.#worker(worker)),
     ];
   }
@@ -37,16 +52,38 @@ export class TruthTeller {
     return [
       this.#machine(config.name, config.ip, 'worker', machine.state, machine.sinceMs),
       this.#component(kubelet, 'kubelet', here, {}),
-      this.#component(proxy, 'kube-proxy', here, { services: new Set(machine.network.services.rules.map((rule) => rule.service)).size }),
+      this.#component(proxy, 'kube-proxy', here, {
+        services: new Set(machine.network.services.rules.map((rule) => rule.service)).size,
+      }),
     ];
   }
 
-  #machine(name: string, address: string, role: 'master' | 'worker', state: 'running' | 'killed' | 'stopped', sinceMs: number | undefined): LabTruth {
+  #machine(
+    name: string,
+    address: string,
+    role: 'master' | 'worker',
+    state: 'running' | 'killed' | 'stopped',
+    sinceMs: number | undefined,
+  ): LabTruth {
     const id = `machine/${name}`;
-    return { kind: 'machine', id, name, role, driver: 'embedded', address, state, sinceMs: sinceMs ?? this.#sinceOf(id, state) };
+    return {
+      kind: 'machine',
+      id,
+      name,
+      role,
+      driver: 'embedded',
+      address,
+      state,
+      sinceMs: sinceMs ?? this.#sinceOf(id, state),
+    };
   }
 
-  #component(component: Component, kind: ComponentTruth['component'], where: { readonly machine: string; readonly note?: string }, metrics: Metrics): ComponentTruth {
+  #component(
+    component: Component,
+    kind: ComponentTruth['component'],
+    where: { readonly machine: string; readonly note?: string },
+    metrics: Metrics,
+  ): ComponentTruth {
     const { name: id, state } = component;
     return { kind: 'component', id, component: kind, ...where, state, sinceMs: this.#sinceOf(id, state), metrics };
   }
@@ -85,7 +122,9 @@ export class TruthTeller {
   }
 }
 
-function queueMetrics(counts: { readonly active: number; readonly backoff: number; readonly unschedulable: number } | undefined): Metrics {
+function queueMetrics(
+  counts: { readonly active: number; readonly backoff: number; readonly unschedulable: number } | undefined,
+): Metrics {
   return counts ? { queue: counts.active + counts.backoff + counts.unschedulable } : {};
 }
 

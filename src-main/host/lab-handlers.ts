@@ -1,4 +1,3 @@
-import type { KubeObject } from '#api/machinery/object';
 import { StatusError, type StatusReason } from '#api/machinery/status';
 import type { Clock } from '#base/clock';
 import { CancelledError, messageOf } from '#base/errors';
@@ -42,13 +41,16 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'lab.start': (_context, { lab }) => done(() => labs.start(lab)),
     'lab.stop': (_context, { lab }) => done(() => labs.stop(lab)),
     'lab.delete': (_context, { lab }) => done(() => labs.delete(lab)),
-    'node.add': (context, { lab, node }) => answer(async () => ({ node: await labs.running(lab).addWorker(context, node) })),
+    'node.add': (context, { lab, node }) =>
+      answer(async () => ({ node: await labs.running(lab).addWorker(context, node) })),
     'node.kill': (_context, { lab, node }) => done(() => labs.running(lab).killWorker(node)),
     'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),
     'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
-    'store.get': (context, { lab, key, revision }) => answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
-    'store.range': (context, { lab, prefix, limit }) => answer(() => listKeys(context, labs.running(lab).etcd, prefix, limit)),
+    'store.get': (context, { lab, key, revision }) =>
+      answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
+    'store.range': (context, { lab, prefix, limit }) =>
+      answer(() => listKeys(context, labs.running(lab).etcd, prefix, limit)),
     'pod.logs': (context, request) => answer(() => podLogs(context, labs, request)),
     'settings.get': () => settings.get(),
     'settings.set': (_context, { change }) => settings.set(change),
@@ -59,7 +61,11 @@ function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches']
   const { labs } = options;
   return {
     labs: (context) =>
-      keyedStream(context, { keyOf: (lab) => lab.name, snapshot: () => labs.list(), onChange: (listener) => labs.onChange(listener) }),
+      keyedStream(context, {
+        keyOf: (lab) => lab.name,
+        snapshot: () => labs.list(),
+        onChange: (listener) => labs.onChange(listener),
+      }),
     objects: (context, request) => guarded(() => objectStream(context, labs.running(request.lab).admin, request)),
     store: (context, request) => guarded(() => storeStream(context, labs.running(request.lab).etcd, request)),
     components: (context, { lab }) => guarded(() => truthStream(context, options, lab)),
@@ -76,7 +82,11 @@ async function* guarded<T>(open: () => AsyncIterable<StreamEvent<T>>): AsyncGene
 }
 
 /** Looks once a second: what components tell of themselves changes without an event. */
-async function* truthStream(context: Context, options: LabHandlersOptions, lab: string): AsyncGenerator<StreamEvent<LabTruth>> {
+async function* truthStream(
+  context: Context,
+  options: LabHandlersOptions,
+  lab: string,
+): AsyncGenerator<StreamEvent<LabTruth>> {
   const { labs, clock } = options;
   let current: readonly LabTruth[] = await labs.running(lab).truths();
   const listeners = new Set<() => void>();
@@ -151,7 +161,8 @@ const reasonOf: Readonly<Record<ClusterErrorCode, StatusReason>> = {
 
 function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
-  if (error instanceof ClusterError) return new StatusError(reasonOf[error.code], error.message, undefined, { cause: error });
+  if (error instanceof ClusterError)
+    return new StatusError(reasonOf[error.code], error.message, undefined, { cause: error });
   if (error instanceof CancelledError) return new StatusError('Timeout', error.message, undefined, { cause: error });
   return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
 }
@@ -168,5 +179,3 @@ async function done(work: () => unknown): Promise<Empty> {
   await answer(work);
   return nothing;
 }
-
-export type { KubeObject };

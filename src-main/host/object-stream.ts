@@ -19,7 +19,11 @@ export function collectionPath(request: Omit<ObjectsRequest, 'lab'>): string {
  * One resource as a contract stream: list, BOOKMARK, then the watch. While the reader makes us wait, only the last state
  * of each object is kept, so that a slow window costs no memory.
  */
-export async function* objectStream(context: Context, transport: Transport, request: ObjectsRequest): AsyncGenerator<ObjectEvent> {
+export async function* objectStream(
+  context: Context,
+  transport: Transport,
+  request: ObjectsRequest,
+): AsyncGenerator<ObjectEvent> {
   const path = collectionPath(request);
   const list = (await transport.request(context, { method: 'GET', path })) as KubeList;
   for (const object of list.items) yield { type: 'ADDED', object };
@@ -43,7 +47,11 @@ async function pump(frames: AsyncIterable<WatchEvent>, pending: PendingEvents): 
     }
     pending.end(new StatusError('Expired', 'the watch ended').toStatus());
   } catch (error) {
-    pending.end(error instanceof StatusError ? error.toStatus() : new StatusError('ServiceUnavailable', messageOf(error)).toStatus());
+    pending.end(
+      error instanceof StatusError
+        ? error.toStatus()
+        : new StatusError('ServiceUnavailable', messageOf(error)).toStatus(),
+    );
   }
 }
 

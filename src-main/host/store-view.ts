@@ -2,13 +2,28 @@ import { StatusError } from '#api/machinery/status';
 import type { WriteRecord } from '#base/cause';
 import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
-import { EtcdError, prefixEnd, revision, type EtcdClient, type KeyValue, type Revision, type StoreEvent } from '#etcd/client';
+import {
+  EtcdError,
+  prefixEnd,
+  revision,
+  type EtcdClient,
+  type KeyValue,
+  type Revision,
+  type StoreEvent,
+} from '#etcd/client';
 import type { StoreChange, StoreRange, StoreValue } from '#contract/store';
 import type { StreamEvent } from '#contract/watches';
 
 /** The store as its window shows it. Errors are StatusError: NotFound, Expired, ServiceUnavailable. */
-export async function readKey(context: Context, etcd: EtcdClient, key: string, at: number | undefined): Promise<StoreValue> {
-  const answer = await translate(() => etcd.range(context, { key, ...(at === undefined ? {} : { revision: revision(at) }) }));
+export async function readKey(
+  context: Context,
+  etcd: EtcdClient,
+  key: string,
+  at: number | undefined,
+): Promise<StoreValue> {
+  const answer = await translate(() =>
+    etcd.range(context, { key, ...(at === undefined ? {} : { revision: revision(at) }) }),
+  );
   const [kv] = answer.kvs;
   if (!kv) throw new StatusError('NotFound', `there is no key ${key}${at === undefined ? '' : ` at revision ${at}`}`);
   const [written] = await translate(() => etcd.records(context, kv.modRevision, kv.modRevision));
@@ -26,7 +41,9 @@ export async function readKey(context: Context, etcd: EtcdClient, key: string, a
 }
 
 export async function listKeys(context: Context, etcd: EtcdClient, prefix: string, limit: number): Promise<StoreRange> {
-  const answer = await translate(() => etcd.range(context, { key: prefix === '' ? '\0' : prefix, rangeEnd: prefixEnd(prefix), limit }));
+  const answer = await translate(() =>
+    etcd.range(context, { key: prefix === '' ? '\0' : prefix, rangeEnd: prefixEnd(prefix), limit }),
+  );
   return {
     revision: answer.revision,
     count: answer.count,
@@ -51,7 +68,8 @@ export async function* storeStream(
     yield { type: 'BOOKMARK' };
     for await (const response of watcher.responses) {
       const records = await recordsOf(scope.context, etcd, response.events);
-      for (const event of response.events) yield { type: 'ADDED', object: changeOf(event, records.get(event.kv.modRevision)) };
+      for (const event of response.events)
+        yield { type: 'ADDED', object: changeOf(event, records.get(event.kv.modRevision)) };
     }
   } catch (error) {
     if (context.ended) return;
@@ -61,7 +79,11 @@ export async function* storeStream(
   }
 }
 
-async function recordsOf(context: Context, etcd: EtcdClient, events: readonly StoreEvent[]): Promise<Map<Revision, string>> {
+async function recordsOf(
+  context: Context,
+  etcd: EtcdClient,
+  events: readonly StoreEvent[],
+): Promise<Map<Revision, string>> {
   const first = events[0]?.kv.modRevision;
   const last = events[events.length - 1]?.kv.modRevision;
   if (first === undefined || last === undefined) return new Map();
@@ -110,8 +132,13 @@ async function translate<T>(work: () => Promise<T>): Promise<T> {
 
 function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
-  if (!(error instanceof EtcdError)) return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
-  if (error.code === 'COMPACTED') return new StatusError('Expired', `that revision was compacted: ${error.message}`, undefined, { cause: error });
-  if (error.code === 'FUTURE_REVISION') return new StatusError('BadRequest', error.message, undefined, { cause: error });
-  return new StatusError('ServiceUnavailable', `the store does not answer: ${error.message}`, undefined, { cause: error });
+  if (!(error instanceof EtcdError))
+    return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
+  if (error.code === 'COMPACTED')
+    return new StatusError('Expired', `that revision was compacted: ${error.message}`, undefined, { cause: error });
+  if (error.code === 'FUTURE_REVISION')
+    return new StatusError('BadRequest', error.message, undefined, { cause: error });
+  return new StatusError('ServiceUnavailable', `the store does not answer: ${error.message}`, undefined, {
+    cause: error,
+  });
 }

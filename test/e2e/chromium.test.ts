@@ -3,7 +3,14 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drydock, temporaryHome, type UpFacts } from '../harness/lab.ts';
 import { chromiumProgram, skipWithout } from '../harness/programs.ts';
-import { createCluster, deployImpatientWeb, killAndWatchPodsMove, readKeyInStore, screenshot, watchConsole } from './scenario.ts';
+import {
+  createCluster,
+  deployImpatientWeb,
+  killAndWatchPodsMove,
+  readKeyInStore,
+  screenshot,
+  watchConsole,
+} from './scenario.ts';
 
 describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headless host', () => {
   const home = temporaryHome();
@@ -18,7 +25,14 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
     facts = JSON.parse(up.stdout) as UpFacts;
     browser = await chromium.launch({
       executablePath: chromiumProgram.path ?? '',
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic', '--no-first-run'],
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-quic',
+        '--no-first-run',
+      ],
     });
     page = await browser.newPage({ viewport: { width: 1440, height: 860 }, colorScheme: 'light' });
     complaints = watchConsole(page);

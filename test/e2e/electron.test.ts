@@ -41,7 +41,8 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
     ]);
     const preferences = await app.evaluate(({ BrowserWindow }) => {
       const [window] = BrowserWindow.getAllWindows();
-      const contents = window?.webContents as unknown as { getLastWebPreferences(): Record<string, unknown> } | undefined;
+      const contents = window?.webContents as unknown as
+        { getLastWebPreferences(): Record<string, unknown> } | undefined;
       const { contextIsolation, nodeIntegration, sandbox } = contents?.getLastWebPreferences() ?? {};
       return { contextIsolation, nodeIntegration, sandbox };
     });
@@ -73,9 +74,13 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
 
 /** A display of its own on a free number. */
 function startDisplay(): Promise<{ display: ChildProcess; name: string }> {
-  const display = spawn(xvfbProgram.path ?? '', ['-displayfd', '3', '-screen', '0', '1440x860x24', '-nolisten', 'tcp'], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-  });
+  const display = spawn(
+    xvfbProgram.path ?? '',
+    ['-displayfd', '3', '-screen', '0', '1440x860x24', '-nolisten', 'tcp'],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    },
+  );
   return new Promise((resolve, reject) => {
     display.stdio[3]?.once('data', (number: Buffer) => resolve({ display, name: `:${number.toString().trim()}` }));
     display.once('exit', (code) => reject(new Error(`Xvfb ended with ${String(code)}`)));
@@ -84,5 +89,9 @@ function startDisplay(): Promise<{ display: ChildProcess; name: string }> {
 
 /** Electron must not take itself for Node, as some shells ask it to. */
 function environment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).flatMap(([key, value]) => (value === undefined || key === 'ELECTRON_RUN_AS_NODE' ? [] : [[key, value]])));
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([key, value]) =>
+      value === undefined || key === 'ELECTRON_RUN_AS_NODE' ? [] : [[key, value]],
+    ),
+  );
 }

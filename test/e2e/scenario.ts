@@ -71,7 +71,9 @@ export async function killAndWatchPodsMove(page: Page, onDown: () => Promise<voi
   await page.locator(`[data-node="${victim}"][data-state="not-ready"]`).waitFor({ timeout: movedMs });
   await page.getByTestId('two-truths').waitFor();
   await onDown();
-  const elsewhere = page.locator('[data-node="worker-1"] [data-pod^="web-"][data-state="Ready"], [data-node="worker-3"] [data-pod^="web-"][data-state="Ready"]');
+  const elsewhere = page.locator(
+    '[data-node="worker-1"] [data-pod^="web-"][data-state="Ready"], [data-node="worker-3"] [data-pod^="web-"][data-state="Ready"]',
+  );
   await expect.poll(() => elsewhere.count(), { timeout: movedMs }).toBe(6);
   await page.getByTestId(`start-${victim}`).click();
   await page.locator(`[data-node="${victim}"][data-state="ready"]`).waitFor({ timeout: readyMs });
@@ -82,7 +84,13 @@ export async function readKeyInStore(page: Page): Promise<void> {
   const key = '/registry/deployments/default/web';
   await page.getByTestId('rail-store').click();
   await page.getByTestId('store-page').waitFor();
-  await page.getByTestId('store-filter').first().locator('input').or(page.getByTestId('store-filter').first()).last().fill(key);
+  await page
+    .getByTestId('store-filter')
+    .first()
+    .locator('input')
+    .or(page.getByTestId('store-filter').first())
+    .last()
+    .fill(key);
   await page.locator(`[data-key="${key}"]`).first().click();
   await expect.poll(() => page.getByTestId('key-value').innerText(), { timeout: readyMs }).toContain('Deployment');
   await expect.poll(() => page.getByTestId('key-value').innerText()).toContain('nginx:1.27');

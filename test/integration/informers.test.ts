@@ -29,12 +29,18 @@ describe('informers of client-node', () => {
     const config = new KubeConfig();
     config.loadFromFile(lab.facts.kubeconfig);
     const api = config.makeApiClient(CoreV1Api);
-    const list = (): ReturnType<typeof api.listNamespacedConfigMap> => api.listNamespacedConfigMap({ namespace, labelSelector: 'crowd=yes' });
+    const list = (): ReturnType<typeof api.listNamespacedConfigMap> =>
+      api.listNamespacedConfigMap({ namespace, labelSelector: 'crowd=yes' });
     const seen: Seen[][] = [];
     const informers = Array.from({ length: clients }, () => {
       const mine: Seen[] = [];
       seen.push(mine);
-      const informer = makeInformer<V1ConfigMap>(config, `/api/v1/namespaces/${namespace}/configmaps`, list, 'crowd=yes');
+      const informer = makeInformer<V1ConfigMap>(
+        config,
+        `/api/v1/namespaces/${namespace}/configmaps`,
+        list,
+        'crowd=yes',
+      );
       for (const type of ['add', 'update', 'delete'] as const) {
         informer.on(type, (object) => {
           mine.push({ type, name: object.metadata?.name ?? '', version: Number(object.metadata?.resourceVersion) });
@@ -46,7 +52,9 @@ describe('informers of client-node', () => {
     await Promise.all(Array.from({ length: clients }, (_, client) => writeSome(api, client)));
 
     const stored = await list();
-    const versions = new Map(stored.items.map((item) => [item.metadata?.name ?? '', Number(item.metadata?.resourceVersion)]));
+    const versions = new Map(
+      stored.items.map((item) => [item.metadata?.name ?? '', Number(item.metadata?.resourceVersion)]),
+    );
     expect(versions.size).toBe((clients * objectsEach) / 2);
     const total = clients * objectsEach;
     // Every object is created once and updated once, every second one is deleted.

@@ -60,12 +60,26 @@ spec:
     });
 
     it('prints yaml, json, jsonpath, names and custom columns', async () => {
-      expect(await lab.ok(['get', 'namespace', 'default', '-o', 'yaml'])).toMatch(/^apiVersion: v1\nkind: Namespace\nmetadata:\n/);
-      const node = JSON.parse(await lab.ok(['get', 'node', 'worker-1', '-o', 'json'])) as { kind: string; spec: { podCIDR: string } };
+      expect(await lab.ok(['get', 'namespace', 'default', '-o', 'yaml'])).toMatch(
+        /^apiVersion: v1\nkind: Namespace\nmetadata:\n/,
+      );
+      const node = JSON.parse(await lab.ok(['get', 'node', 'worker-1', '-o', 'json'])) as {
+        kind: string;
+        spec: { podCIDR: string };
+      };
       expect(node).toMatchObject({ kind: 'Node', spec: { podCIDR: expect.stringMatching(/^10\.244\.\d+\.0\/24$/) } });
-      expect(await lab.ok(['get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}'])).toBe('worker-1 worker-2 worker-3');
-      expect(await lab.ok(['get', 'ns', 'default', 'kube-system', '-o', 'name'])).toBe('namespace/default\nnamespace/kube-system\n');
-      const columns = await lab.ok(['get', 'nodes', '-o', 'custom-columns=NODE:.metadata.name,OS:.status.nodeInfo.operatingSystem']);
+      expect(await lab.ok(['get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}'])).toBe(
+        'worker-1 worker-2 worker-3',
+      );
+      expect(await lab.ok(['get', 'ns', 'default', 'kube-system', '-o', 'name'])).toBe(
+        'namespace/default\nnamespace/kube-system\n',
+      );
+      const columns = await lab.ok([
+        'get',
+        'nodes',
+        '-o',
+        'custom-columns=NODE:.metadata.name,OS:.status.nodeInfo.operatingSystem',
+      ]);
       expect(columns).toMatch(/^NODE\s+OS\nworker-1\s+linux\n/);
     });
 
@@ -95,7 +109,17 @@ spec:
   describe('workloads', () => {
     it('runs a pod to its end and shows its log', async () => {
       const ns = await namespace('running');
-      await lab.ok(['run', 'hello', '--image=busybox', '--restart=Never', ...ns, '--', 'sh', '-c', 'for i in 1 2 3; do echo line $i; done; exit 0']);
+      await lab.ok([
+        'run',
+        'hello',
+        '--image=busybox',
+        '--restart=Never',
+        ...ns,
+        '--',
+        'sh',
+        '-c',
+        'for i in 1 2 3; do echo line $i; done; exit 0',
+      ]);
       await lab.ok(['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/hello', '--timeout=30s', ...ns]);
       expect(await lab.ok(['logs', 'hello', ...ns])).toBe('line 1\nline 2\nline 3\n');
       expect(await lab.ok(['get', 'pod', 'hello', ...ns])).toMatch(/hello\s+0\/1\s+Completed\s+0\s+/);
@@ -104,44 +128,98 @@ spec:
     it('creates, exposes, scales, updates and rolls a deployment back', async () => {
       const ns = await namespace('rolling');
       await lab.ok(['create', 'deployment', 'web', '--image=nginx:1.27', '--replicas=3', ...ns]);
-      expect(await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns])).toContain('deployment "web" successfully rolled out');
+      expect(await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns])).toContain(
+        'deployment "web" successfully rolled out',
+      );
       expect(await lab.ok(['expose', 'deployment', 'web', '--port=80', ...ns])).toBe('service/web exposed\n');
-      expect(await lab.ok(['get', 'service', 'web', ...ns])).toMatch(/web\s+ClusterIP\s+10\.96\.\d+\.\d+\s+<none>\s+80\/TCP/);
+      expect(await lab.ok(['get', 'service', 'web', ...ns])).toMatch(
+        /web\s+ClusterIP\s+10\.96\.\d+\.\d+\s+<none>\s+80\/TCP/,
+      );
       expect(await lab.ok(['scale', 'deployment/web', '--replicas=5', ...ns])).toBe('deployment.apps/web scaled\n');
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
-      expect(await lab.ok(['set', 'image', 'deployment/web', 'nginx=nginx:1.28', ...ns])).toBe('deployment.apps/web image updated\n');
+      expect(await lab.ok(['set', 'image', 'deployment/web', 'nginx=nginx:1.28', ...ns])).toBe(
+        'deployment.apps/web image updated\n',
+      );
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
-      expect(await lab.ok(['get', 'pods', '-o', 'jsonpath={.items[*].spec.containers[0].image}', ...ns])).toBe(Array(5).fill('nginx:1.28').join(' '));
-      expect(await lab.ok(['rollout', 'history', 'deployment/web', ...ns])).toMatch(/REVISION\s+CHANGE-CAUSE\n1\s+<none>\n2\s+<none>/);
+      expect(await lab.ok(['get', 'pods', '-o', 'jsonpath={.items[*].spec.containers[0].image}', ...ns])).toBe(
+        Array(5).fill('nginx:1.28').join(' '),
+      );
+      expect(await lab.ok(['rollout', 'history', 'deployment/web', ...ns])).toMatch(
+        /REVISION\s+CHANGE-CAUSE\n1\s+<none>\n2\s+<none>/,
+      );
       expect(await lab.ok(['rollout', 'undo', 'deployment/web', ...ns])).toBe('deployment.apps/web rolled back\n');
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
-      expect(await lab.ok(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}', ...ns])).toBe('nginx:1.27');
+      expect(
+        await lab.ok(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}', ...ns]),
+      ).toBe('nginx:1.27');
       expect(await lab.ok(['get', 'deployment', 'web', ...ns])).toMatch(/web\s+5\/5\s+5\s+5\s+/);
     });
 
     it('applies, diffs and deletes files', async () => {
       const ns = await namespace('applying');
       const apply = ['apply', '-f', '-', ...ns];
-      expect(await lab.ok(apply, webManifest('nginx:1.27', 2))).toBe('deployment.apps/web created\nservice/web created\n');
-      expect(await lab.ok(apply, webManifest('nginx:1.27', 2))).toBe('deployment.apps/web unchanged\nservice/web unchanged\n');
+      expect(await lab.ok(apply, webManifest('nginx:1.27', 2))).toBe(
+        'deployment.apps/web created\nservice/web created\n',
+      );
+      expect(await lab.ok(apply, webManifest('nginx:1.27', 2))).toBe(
+        'deployment.apps/web unchanged\nservice/web unchanged\n',
+      );
       const diff = await lab.kubectl(['diff', '-f', '-', ...ns], { input: webManifest('nginx:1.27', 4) });
       expect(diff.code).toBe(1);
       expect(diff.stdout).toMatch(/-\s+replicas: 2\n\+\s+replicas: 4/);
-      expect(await lab.ok(apply, webManifest('nginx:1.27', 4))).toBe('deployment.apps/web configured\nservice/web unchanged\n');
-      expect(await lab.ok(['apply', '--server-side', '--force-conflicts', '-f', '-', ...ns], webManifest('nginx:1.27', 3))).toContain('deployment.apps/web serverside-applied');
+      expect(await lab.ok(apply, webManifest('nginx:1.27', 4))).toBe(
+        'deployment.apps/web configured\nservice/web unchanged\n',
+      );
+      expect(
+        await lab.ok(['apply', '--server-side', '--force-conflicts', '-f', '-', ...ns], webManifest('nginx:1.27', 3)),
+      ).toContain('deployment.apps/web serverside-applied');
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
-      expect(await lab.ok(['delete', '-f', '-', ...ns], webManifest('nginx:1.27', 3))).toMatch(/deployment\.apps "web" deleted.*\nservice "web" deleted/);
+      expect(await lab.ok(['delete', '-f', '-', ...ns], webManifest('nginx:1.27', 3))).toMatch(
+        /deployment\.apps "web" deleted.*\nservice "web" deleted/,
+      );
       await lab.ok(['wait', '--for=delete', 'pod', '-l', 'app=web', '--timeout=60s', ...ns]);
     });
 
     it('patches, labels and annotates', async () => {
       const ns = await namespace('patching');
       await lab.ok(['create', 'deployment', 'web', '--image=nginx', ...ns]);
-      expect(await lab.ok(['patch', 'deployment', 'web', '-p', '{"spec":{"template":{"spec":{"containers":[{"name":"nginx","env":[{"name":"A","value":"1"}]}]}}}}', ...ns])).toBe('deployment.apps/web patched\n');
-      expect(await lab.ok(['patch', 'deployment', 'web', '--type=json', '-p', '[{"op":"replace","path":"/spec/replicas","value":2}]', ...ns])).toBe('deployment.apps/web patched\n');
-      expect(await lab.ok(['patch', 'deployment', 'web', '--type=merge', '-p', '{"metadata":{"labels":{"x":"y"}}}', ...ns])).toBe('deployment.apps/web patched\n');
-      expect(await lab.ok(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.replicas} {.metadata.labels.x} {.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].env[0].name}', ...ns])).toBe('2 y nginx A');
-      expect(await lab.ok(['label', 'deployment', 'web', 'x=z', '--overwrite', ...ns])).toBe('deployment.apps/web labeled\n');
+      expect(
+        await lab.ok([
+          'patch',
+          'deployment',
+          'web',
+          '-p',
+          '{"spec":{"template":{"spec":{"containers":[{"name":"nginx","env":[{"name":"A","value":"1"}]}]}}}}',
+          ...ns,
+        ]),
+      ).toBe('deployment.apps/web patched\n');
+      expect(
+        await lab.ok([
+          'patch',
+          'deployment',
+          'web',
+          '--type=json',
+          '-p',
+          '[{"op":"replace","path":"/spec/replicas","value":2}]',
+          ...ns,
+        ]),
+      ).toBe('deployment.apps/web patched\n');
+      expect(
+        await lab.ok(['patch', 'deployment', 'web', '--type=merge', '-p', '{"metadata":{"labels":{"x":"y"}}}', ...ns]),
+      ).toBe('deployment.apps/web patched\n');
+      expect(
+        await lab.ok([
+          'get',
+          'deployment',
+          'web',
+          '-o',
+          'jsonpath={.spec.replicas} {.metadata.labels.x} {.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].env[0].name}',
+          ...ns,
+        ]),
+      ).toBe('2 y nginx A');
+      expect(await lab.ok(['label', 'deployment', 'web', 'x=z', '--overwrite', ...ns])).toBe(
+        'deployment.apps/web labeled\n',
+      );
       expect(await lab.ok(['annotate', 'deployment', 'web', 'note=hi', ...ns])).toBe('deployment.apps/web annotated\n');
       expect(await lab.ok(['label', 'deployment', 'web', 'x-', ...ns])).toBe('deployment.apps/web unlabeled\n');
     });
@@ -150,7 +228,16 @@ spec:
   describe('pods from inside', () => {
     it('follows logs', async () => {
       const ns = await namespace('logging');
-      await lab.ok(['run', 'ticker', '--image=busybox', ...ns, '--', 'sh', '-c', 'i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.2; done']);
+      await lab.ok([
+        'run',
+        'ticker',
+        '--image=busybox',
+        ...ns,
+        '--',
+        'sh',
+        '-c',
+        'i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.2; done',
+      ]);
       await lab.ok(['wait', '--for=condition=Ready', 'pod/ticker', '--timeout=30s', ...ns]);
       const logs = lab.start(['logs', '-f', 'ticker', ...ns]);
       expect(await untilOutput(logs, /tick 6\n/)).toMatch(/^tick 1\ntick 2\n/);
@@ -183,13 +270,20 @@ spec:
       await lab.ok(['run', 'client', '--image=busybox', ...ns, '--', 'sleep', '3600']);
       await lab.ok(['wait', '--for=condition=Ready', 'pod/client', '--timeout=30s', ...ns]);
       await lab.ok(['wait', '--for=condition=Available', 'deployment/coredns', '-n', 'kube-system', '--timeout=60s']);
-      expect(await lab.ok(['exec', 'client', ...ns, '--', 'nslookup', 'web'])).toContain('web.networking.svc.cluster.local');
-      for (let i = 0; i < 12; i++) expect(await lab.ok(['exec', 'client', ...ns, '--', 'wget', '-q', '-O', '-', 'http://web'])).toContain('Welcome to nginx!');
+      expect(await lab.ok(['exec', 'client', ...ns, '--', 'nslookup', 'web'])).toContain(
+        'web.networking.svc.cluster.local',
+      );
+      for (let i = 0; i < 12; i++)
+        expect(await lab.ok(['exec', 'client', ...ns, '--', 'wget', '-q', '-O', '-', 'http://web'])).toContain(
+          'Welcome to nginx!',
+        );
       const pods = (await lab.ok(['get', 'pods', '-l', 'app=web', '-o', 'name', ...ns])).trim().split('\n');
       for (const pod of pods) expect(await lab.ok(['logs', pod, ...ns])).toMatch(/"GET \/ HTTP\/1\.[01]" 200/);
       await lab.ok(['patch', 'service', 'web', '-p', '{"spec":{"type":"NodePort"}}', ...ns]);
       const nodePort = await lab.ok(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}', ...ns]);
-      await expect.poll(() => fetchText(Number(nodePort)).catch(String), { timeout: 10_000 }).toContain('Welcome to nginx!');
+      await expect
+        .poll(() => fetchText(Number(nodePort)).catch(String), { timeout: 10_000 })
+        .toContain('Welcome to nginx!');
     });
 
     it('copies files', async () => {
@@ -203,9 +297,17 @@ spec:
     it('says why an image cannot be pulled', async () => {
       const ns = await namespace('pulling');
       await lab.ok(['run', 'bad', '--image=no-such-image:1', ...ns]);
-      await lab.ok(['wait', '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff', 'pod/bad', '--timeout=30s', ...ns]);
+      await lab.ok([
+        'wait',
+        '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff',
+        'pod/bad',
+        '--timeout=30s',
+        ...ns,
+      ]);
       expect(await lab.ok(['get', 'pod', 'bad', ...ns])).toMatch(/bad\s+0\/1\s+(ImagePullBackOff|ErrImagePull)/);
-      expect(await lab.ok(['describe', 'pod', 'bad', ...ns])).toMatch(/Warning\s+Failed\s+.*Failed to pull image "no-such-image:1"/);
+      expect(await lab.ok(['describe', 'pod', 'bad', ...ns])).toMatch(
+        /Warning\s+Failed\s+.*Failed to pull image "no-such-image:1"/,
+      );
     });
   });
 
@@ -216,7 +318,14 @@ spec:
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
       expect(await lab.ok(['cordon', 'worker-3'])).toBe('node/worker-3 cordoned\n');
       expect(await lab.ok(['get', 'node', 'worker-3'])).toMatch(/Ready,SchedulingDisabled/);
-      const drained = await lab.ok(['drain', 'worker-3', '--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=90s']);
+      const drained = await lab.ok([
+        'drain',
+        'worker-3',
+        '--ignore-daemonsets',
+        '--delete-emptydir-data',
+        '--force',
+        '--timeout=90s',
+      ]);
       expect(drained).toContain('node/worker-3 drained');
       await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s', ...ns]);
       const placed = await lab.ok(['get', 'pods', '-o', 'jsonpath={.items[*].spec.nodeName}', ...ns]);
@@ -238,7 +347,9 @@ spec:
       expect(pod).toMatch(/Status:\s+Running/);
       expect(pod).toMatch(/Controlled By:\s+ReplicaSet\/web-/);
       expect(pod).toMatch(/QoS Class:\s+Burstable/);
-      expect(pod).toMatch(/Normal\s+Scheduled\s+.*default-scheduler\s+Successfully assigned describing\/web-\S+ to worker-\d/);
+      expect(pod).toMatch(
+        /Normal\s+Scheduled\s+.*default-scheduler\s+Successfully assigned describing\/web-\S+ to worker-\d/,
+      );
       expect(pod).toMatch(/Normal\s+Pull(ed|ing)\s+/);
       expect(pod).toMatch(/Normal\s+Started\s+.*kubelet/);
       expect(pod).toMatch(/Tolerations:\s+node\.kubernetes\.io\/not-ready:NoExecute op=Exists for 300s/);
@@ -276,11 +387,19 @@ spec:
 
     it('answers who may do what', async () => {
       expect(await lab.ok(['auth', 'can-i', 'delete', 'nodes'])).toBe('yes\n');
-      const other = await lab.kubectl(['auth', 'can-i', 'delete', 'nodes', '--as=system:serviceaccount:default:default']);
+      const other = await lab.kubectl([
+        'auth',
+        'can-i',
+        'delete',
+        'nodes',
+        '--as=system:serviceaccount:default:default',
+      ]);
       expect([other.code, other.stdout]).toEqual([1, 'no\n']);
       expect(await lab.ok(['auth', 'whoami'])).toMatch(/Username\s+kubernetes-admin/);
       const denied = await lab.kubectl(['get', 'pods', '--as=jane']);
-      expect(denied.stderr).toContain('Error from server (Forbidden): pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"');
+      expect(denied.stderr).toContain(
+        'Error from server (Forbidden): pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
+      );
     });
 
     it('views its configuration without secrets', async () => {
@@ -295,10 +414,23 @@ spec:
       const texts: [string[], string | RegExp, string?][] = [
         [['get', 'pod', 'nope'], 'Error from server (NotFound): pods "nope" not found\n'],
         [['get', 'nonsense'], 'error: the server doesn\'t have a resource type "nonsense"\n'],
-        [['create', 'namespace', 'default'], 'Error from server (AlreadyExists): namespaces "default" already exists\n'],
-        [['create', 'configmap', 'Bad_Name'], /error: failed to create configmap: ConfigMap "Bad_Name" is invalid: metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of/],
-        [['run', 'x', '--image=nginx', '-n', 'absent'], 'Error from server (NotFound): namespaces "absent" not found\n'],
-        [['apply', '-f', '-'], /unknown field "spec\.replicaz"/, webManifest('nginx', 1).replace('replicas:', 'replicaz:')],
+        [
+          ['create', 'namespace', 'default'],
+          'Error from server (AlreadyExists): namespaces "default" already exists\n',
+        ],
+        [
+          ['create', 'configmap', 'Bad_Name'],
+          /error: failed to create configmap: ConfigMap "Bad_Name" is invalid: metadata\.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of/,
+        ],
+        [
+          ['run', 'x', '--image=nginx', '-n', 'absent'],
+          'Error from server (NotFound): namespaces "absent" not found\n',
+        ],
+        [
+          ['apply', '-f', '-'],
+          /unknown field "spec\.replicaz"/,
+          webManifest('nginx', 1).replace('replicas:', 'replicaz:'),
+        ],
         [['apply', '-f', '-'], /spec\.template\.spec\.containers\[0\]\.image: Required value/, webManifest('""', 1)],
         [['scale', 'deployment/absent', '--replicas=2'], /deployments\.apps "absent" not found/],
       ];
@@ -334,7 +466,11 @@ function fetchText(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     get({ host: '127.0.0.1', port, path: '/', agent: false }, (response) => {
       let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => resolve(text)).on('error', reject);
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (text += chunk))
+        .on('end', () => resolve(text))
+        .on('error', reject);
     }).on('error', reject);
   });
 }

@@ -5,7 +5,7 @@ import { InvariantError } from '#base/errors';
 import type { Random } from '#base/random';
 import { DialError, type Socket, type SocketAddress } from '#base/streams';
 import { FabricNamespace, type Wire } from './namespace.ts';
-import { ServiceTable, type ServiceRule, type Translation } from './service-table.ts';
+import { ServiceTable, type Translation } from './service-table.ts';
 import { socketPair } from './socket-pair.ts';
 
 /** What Linux waits for an unanswered SYN (tcp_syn_retries = 6), in milliseconds. */
@@ -232,5 +232,3 @@ export class Fabric implements Wire {
     return namespace;
   }
 }
-
-export type { ServiceRule };

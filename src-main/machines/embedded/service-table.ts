@@ -1,4 +1,3 @@
-import { cidrContains, parseCidr, parseIpv4 } from '#base/ip';
 import type { Random } from '#base/random';
 import type { SocketAddress } from '#base/streams';
 
@@ -75,11 +74,4 @@ export class ServiceTable {
     this.#affinity.set(key, { backend, untilMs: this.#now() + rule.affinitySeconds * 1000 });
     return backend;
   }
-}
-
-/** Whether `ip` lies in `cidr`; false when either is malformed. */
-export function addressIn(cidr: string, ip: string): boolean {
-  const block = parseCidr(cidr);
-  const address = parseIpv4(ip);
-  return block !== undefined && address !== undefined && cidrContains(block, address);
 }
