@@ -56,6 +56,12 @@ describe.skipIf(skipWithout(kubectlProgram))('kubectl create', () => {
   it('says that a kind is not served', async () => {
     const output = await lab.kubectl(['create', 'ingress', 'web', '--rule=a/=s:80']);
     expect(output.stderr).toBe('error: failed to create ingress: the server could not find the requested resource\n');
+    const manifest = JSON.stringify({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'web' } });
+    const applied = await lab.kubectl(['apply', '-f', '-'], { input: manifest });
+    expect(applied.stderr).toBe(
+      'error: resource mapping not found for name: "web" namespace: "" from "STDIN": ' +
+        'no matches for kind "Ingress" in version "networking.k8s.io/v1"\nensure CRDs are installed first\n',
+    );
   });
 });
 

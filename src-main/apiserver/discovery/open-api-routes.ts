@@ -11,6 +11,9 @@ interface Rendered {
 }
 
 const yearMs = 365 * 86_400_000;
+/** The second is the first in a valid form; answers bear it whichever was asked for. */
+const protobufAnswer = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const protobufTypes = ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', protobufAnswer];
 
 /**
  * `/openapi/v2`, `/openapi/v3` and the documents below it (`kube-openapi` handlers, release 1.36). Documents are made when they
@@ -19,6 +22,7 @@ const yearMs = 365 * 86_400_000;
 export class OpenApiRoutes {
   readonly #version: string;
   readonly #rendered = new Map<string, Promise<Rendered | undefined>>();
+  #protobuf: Promise<Uint8Array> | undefined;
 
   /** `version`: what the documents call the server's version. */
   constructor(version: string) {
@@ -28,12 +32,21 @@ export class OpenApiRoutes {
   async handle(request: ApiRequest, rest: readonly string[]): Promise<ApiResponse | undefined> {
     const [version, ...path] = rest;
     if (version !== 'v2' && version !== 'v3') return undefined;
-    requireJson(request.headers['accept']);
+    if (negotiateDocument(request.headers['accept'], version) === 'protobuf') {
+      if (path.length > 0) return undefined;
+      this.#protobuf ??= this.#encodeV2();
+      return { kind: 'bytes', status: 200, contentType: protobufAnswer, chunks: once(await this.#protobuf) };
+    }
     if (version === 'v3' && path.length === 0) {
       return { kind: 'object', status: 200, object: openApiV3Index(this.#version) };
     }
     const document = await this.#document(version === 'v2' ? 'v2' : path.join('/'));
     return document && answer(request, document);
+  }
+
+  async #encodeV2(): Promise<Uint8Array> {
+    const { encodeOpenApiV2 } = await import('./open-api-protobuf.ts');
+    return encodeOpenApiV2(await openApiV2(this.#version));
   }
 
   #document(path: string): Promise<Rendered | undefined> {
@@ -67,11 +80,17 @@ function answer(request: ApiRequest, { text, etag }: Rendered): ApiResponse {
   return { kind: 'text', status: 200, contentType, text, headers };
 }
 
-/** Protobuf is not spoken: kubectl falls back to what it was built with. */
-function requireJson(accept: string | undefined): void {
+/** Throws NotAcceptable. Protobuf is spoken for v2, which kubectl takes in no other form; v3 it takes as JSON. */
+function negotiateDocument(accept: string | undefined, version: string): 'json' | 'protobuf' {
   const clauses = parseAccept(accept ?? '');
-  const takesJson = clauses.some(({ type }) => ['application/json', 'application/*', '*/*'].includes(type));
-  if (clauses.length > 0 && !takesJson) {
-    throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json');
+  if (clauses.length === 0) return 'json';
+  for (const { type } of clauses) {
+    if (['application/json', 'application/*', '*/*'].includes(type)) return 'json';
+    if (version === 'v2' && protobufTypes.includes(type)) return 'protobuf';
   }
+  throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json');
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
 }
