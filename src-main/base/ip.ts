@@ -39,7 +39,3 @@ export function formatCidr(block: Ipv4Block): string {
 export function cidrSize(block: Ipv4Block): number {
   return 2 ** (32 - block.prefix);
 }
-
-export function cidrContains(block: Ipv4Block, address: number): boolean {
-  return address >= block.base && address < block.base + cidrSize(block);
-}
