@@ -39,6 +39,13 @@ export class Objects<T extends KubeObject> {
   }
 }
 
+/** Objects are immutable: their keys are made once. */
+const sortKeys = new WeakMap<KubeObject, string>();
+
 function sortKey(object: KubeObject): string {
-  return `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`;
+  const known = sortKeys.get(object);
+  if (known !== undefined) return known;
+  const key = `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`;
+  sortKeys.set(object, key);
+  return key;
 }

@@ -1,7 +1,8 @@
 import { SvelteMap } from 'svelte/reactivity';
-import type { WatchItem, WatchName, WatchRequest } from '#contract/watches';
+import type { StreamEvent, WatchItem, WatchName, WatchRequest } from '#contract/watches';
 import type { StatusError } from '#api/machinery/status';
 import type { Connection } from '../ipc/connection.ts';
+import { gather } from './gather.ts';
 
 const retryMs = 1000;
 
@@ -20,6 +21,8 @@ export class Reflector<N extends WatchName> {
   readonly #name: N;
   readonly #request: WatchRequest<N>;
   readonly #keyOf: (item: WatchItem<N>) => string;
+  /** Counts starts: what an earlier one still has in hand is dropped. */
+  #run = 0;
   #cancel: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Keys of the list that is coming in; undefined once it is complete. */
@@ -34,14 +37,10 @@ export class Reflector<N extends WatchName> {
 
   start(): void {
     this.stop();
+    const run = this.#run;
     this.#listed = new Set();
     this.#cancel = this.#connection.watch(this.#name, this.#request, {
-      onEvents: (events) => {
-        for (const event of events) {
-          if (event.type === 'BOOKMARK') this.#completeList();
-          else if (event.type !== 'ERROR') this.#apply(event.type, event.object);
-        }
-      },
+      onEvents: (events) => gather(() => (run === this.#run ? this.#take(events) : undefined)),
       onEnd: (error) => {
         this.#cancel = undefined;
         const expired = error?.reason === 'Expired' || error?.reason === 'Gone';
@@ -52,9 +51,17 @@ export class Reflector<N extends WatchName> {
   }
 
   stop(): void {
+    this.#run++;
     clearTimeout(this.#timer);
     this.#cancel?.();
     this.#cancel = undefined;
+  }
+
+  #take(events: readonly StreamEvent<WatchItem<N>>[]): void {
+    for (const event of events) {
+      if (event.type === 'BOOKMARK') this.#completeList();
+      else if (event.type !== 'ERROR') this.#apply(event.type, event.object);
+    }
   }
 
   #apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', item: WatchItem<N>): void {

@@ -1,6 +1,7 @@
 import type { StoreChange } from '#contract/store';
 import type { WatchRequest } from '#contract/watches';
 import type { Connection } from '../ipc/connection.ts';
+import { gather } from './gather.ts';
 import { StoreTree } from './models/store-tree.view-model.ts';
 
 /** Changes kept for the stream; older ones are in the store itself. */
@@ -98,7 +99,8 @@ export class StoreStream {
 
   #watch(request: WatchRequest<'store'>): void {
     this.#cancel = this.#connection.watch('store', request, {
-      onEvents: (events) => this.#take(events.flatMap((event) => (event.type === 'ADDED' ? [event.object] : []))),
+      onEvents: (events) =>
+        gather(() => this.#take(events.flatMap((event) => (event.type === 'ADDED' ? [event.object] : [])))),
       onEnd: (error) => {
         this.#cancel = undefined;
         // The history was compacted: from now on, then.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, grouped, storyOf, whoWrote } from './store.view-model.ts';
+import { briefStoryOf, bytes, grouped, storyOf, whoWrote } from './store.view-model.ts';
 
 const record = (user: string, causedBy?: string) => ({
   user,
@@ -16,6 +16,7 @@ describe('the story of a write', () => {
     expect(storyOf(record('system:node:worker-1', '1841'))).toBe(
       'kubelet worker-1: update pods/status default/web-0, because of rev 1841',
     );
+    expect(briefStoryOf(record('jane', '7'))).toBe('jane: update pods/status, because of rev 7');
     expect(whoWrote(record('system:kube-scheduler'))).toBe('scheduler');
     expect(whoWrote(record('system:serviceaccount:kube-system:replicaset-controller'))).toBe('replicaset-controller');
     expect(whoWrote(record('kubernetes-admin'))).toBe('you');

@@ -21,6 +21,12 @@ export function storyOf(record: WriteRecord | undefined): string {
   return `${whoWrote(record)}: ${record.request}${because}`;
 }
 
+/** The same, where the key stands beside it: `kubelet worker-1: update pods/status, because of rev 1841`. */
+export function briefStoryOf(record: WriteRecord | undefined): string {
+  if (!record) return storyOf(record);
+  return storyOf({ ...record, request: record.request.split(' ').slice(0, 2).join(' ') });
+}
+
 /** `1 842`: groups of three, thin-spaced. */
 export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ' ');

@@ -13,9 +13,20 @@ export interface TimelineRow {
   readonly kind: string;
   readonly source: string;
   readonly count: number;
+  /** Orders what happened in the same second. */
+  readonly revision: number;
 }
 
+/** Events are immutable: their rows are made once. */
+const rows = new WeakMap<CoreV1Event, TimelineRow>();
+
 export function rowOf(event: CoreV1Event): TimelineRow {
+  const row = rows.get(event) ?? makeRow(event);
+  rows.set(event, row);
+  return row;
+}
+
+function makeRow(event: CoreV1Event): TimelineRow {
   const { involvedObject: about, metadata } = event;
   const last = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? metadata.creationTimestamp;
   return {
@@ -29,6 +40,7 @@ export function rowOf(event: CoreV1Event): TimelineRow {
     kind: about.kind ?? '',
     source: event.reportingComponent || event.source?.component || '',
     count: event.series?.count ?? event.count ?? 1,
+    revision: Number(metadata.resourceVersion ?? 0),
   };
 }
 
@@ -46,12 +58,13 @@ export function timeline(
       const text = `${row.about} ${row.reason} ${row.message} ${row.source}`.toLowerCase();
       return words.every((word) => text.includes(word));
     })
-    .sort((a, b) => b.atMs - a.atMs || (a.uid < b.uid ? 1 : -1));
+    .sort((a, b) => b.atMs - a.atMs || b.revision - a.revision);
 }
 
 export interface Decision {
   readonly uid: string;
   readonly atMs: number;
+  readonly revision: number;
   readonly placed: boolean;
   readonly pod: string;
   readonly podUid: string;
@@ -67,7 +80,15 @@ export function decisions(events: readonly CoreV1Event[]): readonly Decision[] {
       const placed = event.reason === 'Scheduled';
       const node = / to (\S+)$/.exec(row.message)?.[1];
       const text = placed && node ? `bound to ${node}` : row.message;
-      return { uid: row.uid, atMs: row.atMs, placed, pod: event.involvedObject.name ?? '', podUid: row.aboutUid, text };
+      return {
+        uid: row.uid,
+        atMs: row.atMs,
+        revision: row.revision,
+        placed,
+        pod: event.involvedObject.name ?? '',
+        podUid: row.aboutUid,
+        text,
+      };
     })
-    .sort((a, b) => b.atMs - a.atMs);
+    .sort((a, b) => b.atMs - a.atMs || b.revision - a.revision);
 }

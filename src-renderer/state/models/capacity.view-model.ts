@@ -18,8 +18,17 @@ export interface Share {
   readonly text: string;
 }
 
+/** Pods are immutable: what they ask for is counted once. */
+const counted = new WeakMap<Pod, Amounts>();
+
 /** Requests of one pod, as the scheduler counts them: containers together, or the largest init container. */
 export function podRequests(pod: Pod): Amounts {
+  const known = counted.get(pod) ?? countRequests(pod);
+  counted.set(pod, known);
+  return known;
+}
+
+function countRequests(pod: Pod): Amounts {
   const sum = (pod.spec?.containers ?? []).map(containerRequests).reduce(add, { cpu: 0, memory: 0 });
   const init = (pod.spec?.initContainers ?? []).map(containerRequests);
   const overhead = amountsOf(pod.spec?.overhead);
