@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ComponentTruth } from '#contract/labs';
-import { componentCards, densityOf, leaseTicks } from './placement.view-model.ts';
+import { componentCards, densityOf, leaseTicks, squarePx } from './placement.view-model.ts';
 
 const component = (name: ComponentTruth['component'], rest: Partial<ComponentTruth> = {}): ComponentTruth => ({
   kind: 'component',
@@ -17,7 +17,9 @@ describe('the placement map', () => {
   it('gives pods less room the more there are', () => {
     expect(densityOf(12, 5)).toBe('box');
     expect(densityOf(120, 40)).toBe('chip');
+    expect(densityOf(150, 50)).toBe('heat');
     expect(densityOf(401, 134)).toBe('heat');
+    expect([50, 300, 4000].map(squarePx)).toEqual([17, 12, 8]);
   });
 
   it('shows a master’s parts in the order a request meets them, with their numbers', () => {

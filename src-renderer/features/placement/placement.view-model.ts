@@ -4,12 +4,18 @@ import type { Tone } from '../../state/models/pod.view-model.ts';
 /** How much room a pod gets: a box with name and state, a line, or a square of a heat map. */
 export type Density = 'box' | 'chip' | 'heat';
 
-const heatFrom = 400;
-const chipsFrom = 28;
+const heatFrom = { lab: 400, node: 48 };
+const chipsFrom = 24;
 
 export function densityOf(podsInLab: number, podsOnFullestNode: number): Density {
-  if (podsInLab > heatFrom) return 'heat';
+  if (podsInLab > heatFrom.lab || podsOnFullestNode > heatFrom.node) return 'heat';
   return podsOnFullestNode > chipsFrom ? 'chip' : 'box';
+}
+
+/** Side of a heat map's square: as large as lets a node's pods be seen together. */
+export function squarePx(podsOnFullestNode: number): number {
+  if (podsOnFullestNode <= 160) return 17;
+  return podsOnFullestNode <= 400 ? 12 : 8;
 }
 
 export interface ComponentCard {

@@ -16,10 +16,10 @@ export function ownerOf(pod: Pod, replicaSetByUid: (uid: string) => ReplicaSet |
 }
 
 /**
- * Hues in degrees, far from each other and from red, amber, green and blue, which have jobs of their own. The first ones are
+ * Hues in degrees, far from red, amber, green and blue, which have jobs of their own. The first ones are
  * the most different, so that a small lab gets them.
  */
-export const hues = [205, 298, 38, 128, 338, 183, 318, 226, 278] as const;
+export const hues = [205, 298, 38, 338, 183, 318, 226, 278] as const;
 
 /** FNV-1a, 32 bits. */
 function hash(text: string): number {
