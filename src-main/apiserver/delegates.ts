@@ -1,5 +1,6 @@
 import type { Context } from '#base/context';
 import type { KubeObject } from '#api/machinery/object';
+import type { AdmissionPlugin } from './admission/admission.ts';
 import type { Attributes, Decision } from './auth/authorizer.ts';
 import type { RequestInfo } from './http/request-info.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
@@ -24,6 +25,8 @@ export type RequestHandler = (
  */
 export interface ApiServerDelegates {
   readonly authorizer: { authorize(context: Context, attributes: Attributes): Promise<Decision> | Decision };
+  /** Admission checks that need an authorizer; they run after the server's own. */
+  readonly admission: readonly AdmissionPlugin[];
   /** Discovery, OpenAPI, version, health, metrics: paths that name no resource. The request is already authorised. */
   readonly nonResource: RequestHandler;
   /** Resources without storage: SubjectAccessReview and its kin, TokenReview, SelfSubjectReview. Answers the filled object. */

@@ -10,6 +10,7 @@ import type { ApiServerMetrics } from './api-server-metrics.ts';
 import { StaticTokens, UnionAuthenticator } from './auth/authenticator.ts';
 import { mastersAuthorizer, UnionAuthorizer } from './auth/authorizer.ts';
 import { bootstrapPolicy } from './auth/bootstrap/policy.ts';
+import { escalationCheck } from './auth/escalation.ts';
 import { JwtKey } from './auth/jwt.ts';
 import { NodeAuthorizer } from './auth/node-authorizer.ts';
 import { RbacReader } from './auth/object-reader.ts';
@@ -139,6 +140,7 @@ export class KubeApiServer implements Component {
     const routes = this.#routes(key);
     return {
       authorizer,
+      admission: [escalationCheck(authorizer, rbac)],
       tokens,
       reviews: new Reviews({ authorizer, rbac, authenticator, audiences }),
       streams: new PodStreaming({ kubelets, logger }),

@@ -16,6 +16,7 @@ import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 /** Everybody may do everything; what others compute is not there. */
 export const openDelegates: ApiServerDelegates = {
   authorizer: { authorize: () => ({ verdict: 'allow', reason: '' }) },
+  admission: [],
   nonResource: () => undefined,
   reviews: { create: async (_context, _request, object) => object },
   tokens: { issue: async (_context, _account, request) => request },

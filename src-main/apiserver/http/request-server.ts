@@ -7,6 +7,7 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import { StatusError } from '#api/machinery/status';
+import { findResource } from '#api/resources/table';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { ClientCertificate, RequestAuthenticator } from '../auth/authenticator.ts';
 import { clientCertificateOf, type PeerSocket } from '../auth/client-certificate.ts';
@@ -105,7 +106,7 @@ export class RequestServer {
     const info = parseRequestInfo(method, path, query);
     const user = await this.#identify(context, incoming, headers);
     const negotiated = negotiateFor(info, headers['accept']);
-    const body = await readBody({ method, headers, chunks: incoming.iterator({ destroyOnReturn: false }) });
+    const body = await readBody({ method, kind: kindOf(info), headers, stream: incoming });
     const cause = parseCause(headers['traceparent'], headers['tracestate']);
     const timed = this.#limit(context.withCause(cause), info);
     const request: ApiRequest = {
@@ -179,6 +180,11 @@ function methodOf(method: string): ApiRequest['method'] {
   if (!methods.includes(method))
     throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
   return method as ApiRequest['method'];
+}
+
+/** The kind that a write to the path carries, as far as the path says it. */
+function kindOf({ group, version, resource, subresource }: RequestInfo): string {
+  return subresource === '' ? (findResource(group, version, resource)?.kind ?? '') : '';
 }
 
 /** Paths that are no resource answer in their own media type, whatever is asked for. */

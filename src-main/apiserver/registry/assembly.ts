@@ -54,7 +54,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const reads = new Reads(store, new ObjectLister(etcd, resources), random);
   const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
   const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
-  const admission = new AdmissionChain(admissionPlugins(resources, store, random));
+  const admission = new AdmissionChain([...admissionPlugins(resources, store, random), ...delegates.admission]);
   const writes = new Writes({ store, admission, editor: schemaEditor, hooks, clock, random });
   const deletes = new Deletes({ store, reads, admission, hooks, clock });
   const budgets = resources.find('policy', 'v1', 'poddisruptionbudgets');

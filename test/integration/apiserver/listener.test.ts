@@ -190,7 +190,7 @@ test.each([
     'application/json',
     '{"a":}',
     400,
-    `json parse error: invalid character '}' looking for beginning of value ({"a":})`,
+    `(must be of type Namespace): couldn't get version/kind; json parse error: invalid character '}' looking for beginning of value ({"a":})`,
   ],
   ['application/json', '', 200, ''],
   ['text/plain', 'x', 415, 'accepted media types include: application/json, application/yaml'],
