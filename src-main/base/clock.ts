@@ -67,6 +67,45 @@ export class RealClock implements Clock {
   }
 }
 
+/** A clock for one life of a component: the timers set on it are gone when `life` ends. */
+export class LifeClock implements Clock {
+  readonly #clock: Clock;
+  readonly #timers = new Set<Disposable>();
+  #ended = false;
+
+  constructor(clock: Clock, life: Context) {
+    this.#clock = clock;
+    life.onEnd(() => {
+      this.#ended = true;
+      for (const timer of this.#timers) timer.dispose();
+      this.#timers.clear();
+    });
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** A timer that is set after the end never fires. */
+  setTimer(delayMs: number, callback: () => void): Disposable {
+    if (this.#ended) return disposable(() => {});
+    const timer = this.#clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      callback();
+    });
+    this.#timers.add(timer);
+    return disposable(() => {
+      this.#timers.delete(timer);
+      timer.dispose();
+    });
+  }
+
+  /** Ends with `context`, which must end with the life: a sleep that nobody wakes would wait for ever. */
+  sleep(context: Context, delayMs: number): Promise<void> {
+    return this.#clock.sleep(context, delayMs);
+  }
+}
+
 interface PendingTimer {
   readonly dueMs: number;
   readonly order: number;

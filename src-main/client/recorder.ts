@@ -21,6 +21,8 @@ export interface RecorderOptions {
   readonly component: string;
   /** The node's name, for components that run on one. */
   readonly host?: string;
+  /** The component's life: its end closes the recorder. */
+  readonly life?: Context;
 }
 
 interface Waiting {
@@ -48,7 +50,8 @@ export class ApiEventRecorder implements EventRecorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#correlator = new EventCorrelator(options.clock);
-    ({ context: this.#context, cancel: this.#cancel } = Context.background().withCancel());
+    ({ context: this.#context, cancel: this.#cancel } = (options.life ?? Context.background()).withCancel());
+    this.#context.onEnd(() => this.#queue.end());
     void this.#run();
   }
 
@@ -79,7 +82,6 @@ export class ApiEventRecorder implements EventRecorder {
 
   /** Gives up what is not yet written. */
   close(): void {
-    this.#queue.end();
     this.#cancel();
   }
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
-import { InvariantError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import type { EtcdClient } from '#etcd/client';
 import type { EtcdRpcServer } from '#etcd/rpc/server';
 import { freePort } from './ports.ts';
 import type { ClusterPki } from './pki.ts';
+import { StoreClient } from './store-client.ts';
 
 export interface EmbeddedStoreOptions {
   readonly master: string;
@@ -22,6 +22,8 @@ export interface EmbeddedStoreOptions {
 /** etcd as a component: the embedded store and its gRPC port. */
 export class EmbeddedStore implements Component {
   readonly name: string;
+  /** One client for every life of the store; UNAVAILABLE while it is down. */
+  readonly client: EtcdClient = new StoreClient(() => this.#etcd);
   readonly #options: EmbeddedStoreOptions;
   #state: ComponentState = 'stopped';
   #etcd: EmbeddedEtcd | undefined;
@@ -42,11 +44,6 @@ export class EmbeddedStore implements Component {
   }
   get endpoint(): string {
     return `https://127.0.0.1:${this.#port}`;
-  }
-  /** Throws InvariantError while it is not open. */
-  get client(): EtcdClient {
-    if (!this.#etcd) throw new InvariantError('etcd is not open');
-    return this.#etcd;
   }
 
   async start(): Promise<void> {

@@ -109,7 +109,8 @@ export class EmbeddedWorker {
     return new Kubelet({
       ...{ nodeName: name, client, clock, random, logger },
       informers: () => this.#informers(identities.kubelet(name), 'kubelet'),
-      recorder: new ApiEventRecorder({ client, clock, random, logger, component: 'kubelet', host: name }),
+      recorder: (life) =>
+        new ApiEventRecorder({ client, clock, random, logger, component: 'kubelet', host: name, life }),
       runtime: this.runtime,
       files: this.runtime.files,
       network: this.machine.network.host,

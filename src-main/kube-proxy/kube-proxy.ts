@@ -51,7 +51,12 @@ export class KubeProxy implements Component {
     this.#state = 'starting';
     const run = new ProxyRun(this.#options);
     this.#run = run;
-    await run.start(context);
+    try {
+      await run.start(context);
+    } catch (error) {
+      if (this.#run === run) this.#end('stopped');
+      throw error;
+    }
     if (this.#run === run) this.#state = 'running';
   }
 

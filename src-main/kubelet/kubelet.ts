@@ -1,4 +1,5 @@
 import type { Node, Pod, Service } from '#api/gen/types';
+import { LifeClock } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
 import { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
@@ -13,7 +14,7 @@ import type { NodeFacts } from './field-values.ts';
 import { ImageManager } from './image-manager.ts';
 import { NodeAgent } from './node-agent.ts';
 import { ObjectCache } from './object-cache.ts';
-import { timings, type KubeletOptions } from './options.ts';
+import { timings, type KubeletConfig, type KubeletOptions } from './options.ts';
 import { isTerminalPhase, uidOf } from './pod-facts.ts';
 import { PodKiller } from './pod-killer.ts';
 import { PodStarter } from './pod-starter.ts';
@@ -31,11 +32,11 @@ export class Kubelet implements Component {
   readonly name: string;
   /** What the API server asks: logs, exec, attach, port-forward. */
   readonly server: KubeletServer;
-  readonly #options: KubeletOptions;
+  readonly #options: KubeletConfig;
   #state: ComponentState = 'stopped';
   #run: KubeletRun | undefined;
 
-  constructor(options: KubeletOptions) {
+  constructor(options: KubeletConfig) {
     this.name = `kubelet/${options.nodeName}`;
     this.#options = options;
     this.server = new KubeletServer(
@@ -93,10 +94,12 @@ class KubeletRun {
   /** Pods that arrived before their predecessor of the same name was gone. */
   readonly #byName = new Map<string, PodWorker>();
 
-  constructor(options: KubeletOptions) {
-    this.#options = options;
+  constructor({ informers, ...config }: KubeletConfig) {
     ({ context: this.#context, cancel: this.#cancel } = Context.background().withCancel());
-    this.#informers = options.informers();
+    const clock = new LifeClock(config.clock, this.#context);
+    const options: KubeletOptions = { ...config, clock, recorder: config.recorder(this.#context) };
+    this.#options = options;
+    this.#informers = informers();
     const mine = { fieldSelector: `spec.nodeName=${options.nodeName}` };
     this.#pods = this.#informers.informer<Pod>(pods, mine);
     this.#nodes = this.#informers.informer<Node>(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });

@@ -1,5 +1,6 @@
 import type { Taint } from '#api/gen/types';
 import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { NetworkNamespace } from '#base/streams';
@@ -39,11 +40,22 @@ export interface VolumeFiles {
   remove(path: string): void;
 }
 
-export interface KubeletOptions {
-  readonly nodeName: string;
-  readonly client: KubeClient;
+/** What a kubelet is made of: everything of {@link KubeletOptions}, some of it anew for each life. */
+export interface KubeletConfig extends KubeletFacts {
   /** Makes informers for one life of this component. */
   readonly informers: () => InformerFactory;
+  /** Makes a recorder that ends with `life`. */
+  readonly recorder: (life: Context) => EventRecorder;
+}
+
+/** What one life of a kubelet works with. Timers of its clock end with it. */
+export interface KubeletOptions extends KubeletFacts {
+  readonly recorder: EventRecorder;
+}
+
+export interface KubeletFacts {
+  readonly nodeName: string;
+  readonly client: KubeClient;
   readonly runtime: RuntimeService & ImageService;
   readonly files: VolumeFiles;
   /** The node's own network: probes go out from here. */
@@ -51,7 +63,6 @@ export interface KubeletOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly recorder: EventRecorder;
   readonly machine: MachineFacts;
   /** Labels to register with, besides the well-known ones. */
   readonly labels?: Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { ByteStream, ExecOptions, ExecSession } from '#base/streams';
 import { CriError, type LogRecord } from '#cri/cri';
-import type { KubeletOptions } from './options.ts';
+import type { KubeletFacts } from './options.ts';
 import { readySandbox, type PodView } from './runtime-view.ts';
 
 interface LogRequest {
@@ -29,12 +29,12 @@ export interface ServedPod {
 
 /** What the API server asks of a kubelet (pkg/kubelet/server, release 1.36). Throws StatusError with upstream's texts. */
 export class KubeletServer {
-  readonly #options: KubeletOptions;
+  readonly #options: KubeletFacts;
   readonly #find: (namespace: string, name: string) => ServedPod | undefined;
   readonly #running: () => boolean;
 
   constructor(
-    options: KubeletOptions,
+    options: KubeletFacts,
     find: (namespace: string, name: string) => ServedPod | undefined,
     running: () => boolean,
   ) {

@@ -36,7 +36,7 @@ export class KubeletFixture {
       clock,
       random,
       logger: silentLogger,
-      recorder,
+      recorder: () => recorder,
       machine: {
         cpus: 4,
         memoryBytes: 8 * 1024 ** 3,
