@@ -7,6 +7,12 @@ import type { PodEvents } from './events.ts';
 import { httpGet, tcpCheck } from './handlers.ts';
 import type { KubeletOptions } from './options.ts';
 
+/**
+ * A container gets a moment to open its port before the first probe: upstream's relisting has the same effect, and without
+ * it a server that needs 50 ms would be unready for a whole period.
+ */
+const firstProbeMs = 250;
+
 type ProbeKind = 'startup' | 'readiness' | 'liveness';
 const kinds: readonly ProbeKind[] = ['startup', 'readiness', 'liveness'];
 
@@ -99,9 +105,9 @@ export class Prober implements ProbeVerdicts {
 
   async #run(context: Context, worker: ProbeWorker, probe: Probe, target: ProbeTarget): Promise<void> {
     const { clock } = this.#options;
-    const initialMs =
-      (target.status.startedAtMs ?? clock.now()) + (probe.initialDelaySeconds ?? 0) * 1000 - clock.now();
-    if (initialMs > 0) await clock.sleep(context, initialMs);
+    const delayMs = Math.max(firstProbeMs, (probe.initialDelaySeconds ?? 0) * 1000);
+    const leftMs = (target.status.startedAtMs ?? clock.now()) + delayMs - clock.now();
+    if (leftMs > 0) await clock.sleep(context, leftMs);
     for (;;) {
       const started = worker.kind === 'startup' || this.started(target.status.id, target.container);
       if (worker.kind === 'startup' && worker.passed === true) return;

@@ -2,6 +2,7 @@ import { encodeText, readAll, readLine, type ByteInput } from '../byte-pipe.ts';
 import { FileError, resolvePath } from '../file-tree.ts';
 import type { Process, Program } from '../process.ts';
 import { runBorrowed } from './borrowed.ts';
+import { grep } from './grep.ts';
 import { ls } from './ls.ts';
 
 const errorTexts: Readonly<Record<string, string>> = {
@@ -131,49 +132,6 @@ const yes: Program = async (process) => {
     if (!isPipe) await process.sleep(10);
   }
 };
-
-/** Line filters that show each match as its line comes; with files or other options they are just-bash's. */
-const grep: Program = async (process) => {
-  const args = process.argv.slice(1);
-  const simple = /^-(?:[ivEFqw]+|-line-buffered)$/;
-  const flags = args.filter((arg) => arg.startsWith('-') && arg !== '-');
-  const operands = args.filter((arg) => !arg.startsWith('-'));
-  const name = (process.argv[0] ?? 'grep').split('/').at(-1) ?? 'grep';
-  const [pattern] = operands;
-  if (operands.length !== 1 || pattern === undefined || !flags.every((flag) => simple.test(flag)))
-    return runBorrowed(name, process);
-  const expression = grepExpression(pattern, flags.join('') + (name === 'egrep' ? 'E' : name === 'fgrep' ? 'F' : ''));
-  if (!expression) return runBorrowed(name, process);
-  const [inverted, quiet] = [/v/.test(flags.join('').replace('--line-buffered', '')), /q/.test(flags.join(''))];
-  let found = false;
-  for (
-    let line = await readLine(process.io.stdin, process.context);
-    line;
-    line = await readLine(process.io.stdin, process.context)
-  ) {
-    if (expression.test(line.text) === inverted) continue;
-    found = true;
-    if (quiet) return 0;
-    await process.print(`${line.text}\n`);
-  }
-  return found ? 0 : 1;
-};
-
-/** A JavaScript expression for patterns whose meaning is the same there; undefined for others. */
-function grepExpression(pattern: string, flags: string): RegExp | undefined {
-  const options = flags.replace('--line-buffered', '');
-  let source = pattern;
-  if (options.includes('F')) source = pattern.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  else if (options.includes('E') ? /\[[:.=]|\\[^.*+?|()[\]{}^$\\]/.test(pattern) : /[\\+?(){}|]|\[[:.=]/.test(pattern))
-    return undefined;
-  if (options.includes('w')) source = `\\b(?:${source})\\b`;
-  try {
-    return new RegExp(source, options.includes('i') ? 'i' : '');
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
 
 const mktemp: Program = async (process) => {
   const directory = process.argv.includes('-d');

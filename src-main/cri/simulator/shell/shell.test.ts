@@ -37,6 +37,11 @@ const scripts: readonly (readonly [string, string, number?])[] = [
   ['env -i A=1 env', 'A=1\n'],
   ['echo a/b/c | cut -d/ -f2; basename /x/y', 'b\ny\n'],
   ['printf "1\\n2\\n" | xargs -n1 echo n', 'n 1\nn 2\n'],
+  ['printf "a1\\nb\\nA2\\n" | grep -i -e "^a[[:digit:]]" -e zzz; echo "foo=bar" | grep -o "[a-z]*$"', 'a1\nA2\nbar\n'],
+  [
+    'printf "x\\ny\\n" > /tmp/g; grep -n y /tmp/g; grep -c . /tmp/g; echo "a(b)" | grep "(b)"; echo ab | grep -E "(a|z)b"',
+    '2:y\n2\na(b)\nab\n',
+  ],
   ['IFS=:; set -- $PATH; echo $1', '/usr/local/sbin\n'],
 ];
 

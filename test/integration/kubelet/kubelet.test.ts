@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Lease } from '#api/gen/types';
 import { leases, nodes, pods } from '#client/resources';
-import { KubeletFixture } from './testing/kubelet-fixture.ts';
+import { KubeletFixture } from './kubelet-fixture.ts';
 
 let at: KubeletFixture;
 beforeEach(async () => {

@@ -9,7 +9,7 @@ import { FakeApiServer } from '#client/testing/fake-api-server';
 import { RememberingRecorder } from '#client/testing/fixtures';
 import { SimulatedRuntime } from '#cri/simulator/runtime';
 import { MemoryNetwork } from '#cri/simulator/testing/memory-network';
-import { Kubelet } from '../kubelet.ts';
+import { Kubelet } from '#kubelet/kubelet';
 
 /** A kubelet with a simulated runtime and a fake API server, on a stepped clock. */
 export class KubeletFixture {
