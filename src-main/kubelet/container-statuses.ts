@@ -27,6 +27,8 @@ export interface ContainerStatusInput {
   readonly messages: ReadonlyMap<string, string>;
   /** The scheme of container ids: `simulator`, `containerd`. */
   readonly runtimeName: string;
+  /** When the kubelet first saw the pod in this life. */
+  readonly seenMs: number;
   /** Nothing is started any more: what never ran stays as it is. */
   readonly stopping: boolean;
 }
@@ -122,9 +124,7 @@ function withoutRun(
     return { ...base, state: { waiting }, lastState: {}, ready: false, restartCount: 0, imageID: '', started: false };
   }
   // The runtime has lost a container that the API knows: a node that was cut off from power.
-  const lost: ContainerState = before.state?.terminated
-    ? before.state
-    : { terminated: { ...lostTermination(input.stopping), containerID: before.containerID } };
+  const lost: ContainerState = before.state?.terminated ? before.state : lostTermination(before, input);
   const initDone = before.state?.terminated?.exitCode === 0 && initContainersOf(input.pod).includes(container);
   const over = input.stopping || initDone;
   return {
@@ -137,10 +137,15 @@ function withoutRun(
   };
 }
 
-function lostTermination(stopping: boolean): { exitCode: number; reason: string; message: string } {
-  const where = 'The container could not be located when the pod was';
-  const message = stopping ? `${where} terminated` : `${where} deleted.  The container used to be Running`;
-  return { exitCode: 137, reason: 'ContainerStatusUnknown', message };
+/** How a run ended that nobody saw the end of: in words of the runtime after a reboot, or of the kubelet at the pod's end. */
+function lostTermination(before: ApiContainerStatus, input: ContainerStatusInput): ContainerState {
+  const startedAt = before.state?.running?.startedAt;
+  const common = { containerID: before.containerID ?? '', ...(startedAt ? { startedAt } : {}) };
+  if (!input.stopping) {
+    return { terminated: { ...common, exitCode: 255, reason: 'Unknown', finishedAt: formatTime(input.seenMs) } };
+  }
+  const message = 'The container could not be located when the pod was terminated';
+  return { terminated: { ...common, exitCode: 137, reason: 'ContainerStatusUnknown', message } };
 }
 
 function defaultWaiting(input: ContainerStatusInput): WaitingReason {

@@ -6,8 +6,6 @@ import { readySandbox } from './runtime-view.ts';
 
 export interface PodStatusInput extends ContainerStatusInput {
   readonly hostIP: string;
-  /** When the kubelet first saw the pod, unless the API already says. */
-  readonly seenMs: number;
   readonly nowMs: number;
   /** Why the kubelet ended the pod: overrides what the containers say. */
   readonly failure?: { readonly reason: string; readonly message: string };

@@ -251,6 +251,10 @@ describe('a crash', () => {
     await at.start();
     await at.server.step(5_000);
     const status = at.pod('web').status?.containerStatuses?.[0];
-    expect(status).toMatchObject({ restartCount: 1, ready: true, lastState: { terminated: { exitCode: 137 } } });
+    expect(status).toMatchObject({
+      restartCount: 1,
+      ready: true,
+      lastState: { terminated: { exitCode: 255, reason: 'Unknown' } },
+    });
   });
 });
