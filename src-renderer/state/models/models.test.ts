@@ -15,7 +15,8 @@ const at = (seconds: number): string => new Date(startMs + seconds * 1000).toISO
 
 function pod(status: Pod['status'], extra: Partial<Pod> = {}): Pod {
   const metadata = { name: 'web-0', namespace: 'default', uid: 'u1' };
-  return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] }, ...extra, status };
+  const spec = { containers: [], nodeName: 'worker-1' };
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec, ...extra, status };
 }
 
 const ready = (status: string, transition = 0): Node => ({
@@ -53,6 +54,13 @@ describe('podLook', () => {
     });
     expect(podLook(pod({ phase: 'Succeeded' }), false)).toMatchObject({ shape: 'done', word: 'Completed' });
     expect(podLook(pod({ phase: 'Failed', reason: 'Evicted' }), true)).toMatchObject({ tone: 'bad', word: 'Evicted' });
+  });
+
+  it('tells a pod that no node fits from one that is not scheduled yet', () => {
+    const spec = { containers: [] };
+    const conditions = [{ type: 'PodScheduled', status: 'False' }];
+    expect(podLook(pod({ phase: 'Pending' }, { spec }), false)).toMatchObject({ shape: 'dashed', word: 'Pending' });
+    expect(podLook(pod({ phase: 'Pending', conditions }, { spec }), false).word).toBe('Unschedulable');
   });
 
   it('doubts what is believed of a machine that is gone', () => {

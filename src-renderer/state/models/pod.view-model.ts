@@ -27,6 +27,8 @@ export function podLook(pod: Pod, nodeGone: boolean): PodLook {
       : { shape: 'fading', tone: 'warn', word: 'Terminating', detail };
   if (nodeGone)
     return { shape: 'dotted', tone: 'bad', word: `${phase ?? 'Unknown'}?`, detail: 'its machine does not run' };
+  if (!pod.spec.nodeName && phase === 'Pending')
+    return { shape: 'dashed', tone: 'warn', word: isRefused(pod) ? 'Unschedulable' : 'Pending', detail };
   const waiting = worstWaiting(pod);
   if (waiting && !startingReasons.includes(waiting.reason))
     return { shape: 'solid', tone: 'bad', word: waiting.reason, detail: waiting.message };
