@@ -12,8 +12,17 @@ interface Needs {
   readonly memoryBytes: number;
 }
 
+/** Objects do not change, so that what was found out about one stays true. */
+const known = new WeakMap<Pod, Needs>();
+
 /** What a pod asks of its node: its containers together, or its largest init container, whichever is more. */
 export function podNeeds(pod: Pod): Needs {
+  let needs = known.get(pod);
+  if (!needs) known.set(pod, (needs = addUp(pod)));
+  return needs;
+}
+
+function addUp(pod: Pod): Needs {
   const of = (resource: string, parse: (quantity: string) => number): number => {
     const request = (container: Pod['spec']['containers'][number]): number =>
       parse(container.resources?.requests?.[resource] ?? '0');
@@ -35,15 +44,17 @@ export function refusePod(pod: Pod, others: readonly Pod[], node: Node): Refusal
   const maxPods = quantityValue(allocatable['pods'] ?? '110');
   if (others.length + 1 > maxPods) return lacking('pods', 1, others.length, maxPods);
   const needs = podNeeds(pod);
-  const used = others.map(podNeeds);
-  const cpuUsed = used.reduce((sum, item) => sum + item.cpuMilli, 0);
-  const cpuCapacity = quantityMilli(allocatable['cpu'] ?? '0');
-  if (needs.cpuMilli > 0 && cpuUsed + needs.cpuMilli > cpuCapacity)
-    return lacking('cpu', needs.cpuMilli, cpuUsed, cpuCapacity);
-  const memoryUsed = used.reduce((sum, item) => sum + item.memoryBytes, 0);
-  const memoryCapacity = quantityValue(allocatable['memory'] ?? '0');
-  if (needs.memoryBytes > 0 && memoryUsed + needs.memoryBytes > memoryCapacity) {
-    return lacking('memory', needs.memoryBytes, memoryUsed, memoryCapacity);
+  // Most pods of a lab ask for nothing, and then nobody need add up what the others ask for.
+  const used = (of: (needs: Needs) => number): number => others.reduce((sum, other) => sum + of(podNeeds(other)), 0);
+  if (needs.cpuMilli > 0) {
+    const cpuUsed = used(({ cpuMilli }) => cpuMilli);
+    const capacity = quantityMilli(allocatable['cpu'] ?? '0');
+    if (cpuUsed + needs.cpuMilli > capacity) return lacking('cpu', needs.cpuMilli, cpuUsed, capacity);
+  }
+  if (needs.memoryBytes > 0) {
+    const memoryUsed = used(({ memoryBytes }) => memoryBytes);
+    const capacity = quantityValue(allocatable['memory'] ?? '0');
+    if (memoryUsed + needs.memoryBytes > capacity) return lacking('memory', needs.memoryBytes, memoryUsed, capacity);
   }
   return refuseBySelector(pod, node);
 }

@@ -45,13 +45,9 @@ export class NodeAuthorizer implements Authorizer {
     const uses = references[resource];
     if (!uses || (resource === 'serviceaccounts' && subresource !== '' && subresource !== 'token')) return '';
     if (name === '') return `No Object name found`;
-    const used = this.#podsOn(nodeName, namespace).some((pod) => uses(pod.spec).includes(name));
-    return used ? '' : `no relationship found between node '${nodeName}' and this object`;
-  }
-
-  #podsOn(nodeName: string, namespace: string): readonly (KubeObject & Pod)[] {
     const pods = this.#objects.list('', 'pods', namespace) as readonly (KubeObject & Pod)[];
-    return pods.filter((pod) => pod.spec.nodeName === nodeName);
+    const used = pods.some((pod) => pod.spec.nodeName === nodeName && uses(pod.spec).includes(name));
+    return used ? '' : `no relationship found between node '${nodeName}' and this object`;
   }
 }
 

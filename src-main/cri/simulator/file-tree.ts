@@ -57,12 +57,17 @@ export function fileNode(content: Uint8Array | string, mtimeMs: number, mode = 0
 
 /** `path` seen from `base`, absolute and without `.`, `..` and doubled slashes. */
 export function resolvePath(base: string, path: string): string {
-  const parts: string[] = [];
-  for (const part of (path.startsWith('/') ? path : `${base}/${path}`).split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(part);
+  return `/${stepsOf(path.startsWith('/') ? path : `${base}/${path}`).join('/')}`;
+}
+
+/** The names on the way from the root to the absolute `path`. */
+function stepsOf(path: string): string[] {
+  const steps: string[] = [];
+  for (const step of path.split('/')) {
+    if (step === '..') steps.pop();
+    else if (step !== '' && step !== '.') steps.push(step);
   }
-  return `/${parts.join('/')}`;
+  return steps;
 }
 
 const maxLinks = 40;
@@ -214,23 +219,24 @@ export class FileTree {
 
   #walk(path: string, followLast: boolean): { node: TreeNode; readOnly: boolean; path: string } | undefined {
     let links = 0;
-    let pending = resolvePath('/', path).split('/').filter(Boolean);
+    let pending = stepsOf(path);
+    let at = 0;
     let trail: { name: string; node: TreeNode }[] = [];
-    while (pending.length > 0) {
-      const [name = '', ...rest] = pending;
+    while (at < pending.length) {
+      const name = pending[at++] ?? '';
       const here = trail.at(-1)?.node ?? this.root;
       if (here.type !== 'directory') return undefined;
       const next = here.children.get(name);
       if (!next) return undefined;
-      if (next.type === 'symlink' && (rest.length > 0 || followLast)) {
+      if (next.type === 'symlink' && (at < pending.length || followLast)) {
         if (++links > maxLinks) throw new FileError('ELOOP', 'open', path);
         const base = `/${trail.map((step) => step.name).join('/')}`;
-        pending = [...resolvePath(base, next.target).split('/').filter(Boolean), ...rest];
+        pending = [...stepsOf(resolvePath(base, next.target)), ...pending.slice(at)];
+        at = 0;
         trail = [];
         continue;
       }
       trail.push({ name, node: next });
-      pending = rest;
     }
     return {
       node: trail.at(-1)?.node ?? this.root,

@@ -184,12 +184,21 @@ nobody:x:65534:65534:nobody:/home:/bin/false
 function addBinaries(tree: FileTree, image: CatalogueImage, nowMs: number): void {
   const home = image.userland === 'debian' ? '/usr/bin' : '/bin';
   if (image.userland === 'debian') tree.symlink('usr/bin', '/bin');
-  for (const name of userlandCommands(image.userland)) {
-    tree.place(`${home}/${name}`, fileNode(elf + name, nowMs, 0o755));
+  tree.makeDirectory(home, { recursive: true });
+  const directory = tree.require(home);
+  if (directory.type === 'directory') {
+    for (const name of userlandCommands(image.userland)) directory.children.set(name, binaryNode(name, nowMs));
   }
-  for (const [path, program] of Object.entries(image.binaries ?? {})) {
-    tree.place(path, fileNode(elf + program, nowMs, 0o755));
-  }
+  for (const [path, program] of Object.entries(image.binaries ?? {})) tree.place(path, binaryNode(program, nowMs));
+}
+
+/** Contents of binaries by program: the same bytes in every container, as a file's content is replaced and never changed. */
+const binaryContents = new Map<string, Uint8Array>();
+
+function binaryNode(program: string, nowMs: number): TreeNode {
+  let content = binaryContents.get(program);
+  if (!content) binaryContents.set(program, (content = Buffer.from(elf + program)));
+  return fileNode(content, nowMs, 0o755);
 }
 
 function device(read: () => Uint8Array | string, write: (bytes: Uint8Array) => void, mode = 0o666): TreeNode {

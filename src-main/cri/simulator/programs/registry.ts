@@ -31,8 +31,8 @@ const dockerEntrypoint: Program = async (process) => {
   }
   // `curl`'s and redis's scripts put their program in front of arguments that name none.
   const [name = ''] = args;
-  const redis = process.host.program('redis-server', process.env) !== undefined;
-  const argv = name.startsWith('-') ? [redis ? 'redis-server' : 'curl', ...args] : args;
+  const redis = (): boolean => process.host.program('redis-server', process.env) !== undefined;
+  const argv = name.startsWith('-') ? [redis() ? 'redis-server' : 'curl', ...args] : args;
   const program = process.host.program(argv[0] ?? '', process.env);
   if (!program) {
     await process.complain(`${process.argv[0] ?? ''}: exec: line 47: ${argv[0] ?? ''}: not found\n`);
