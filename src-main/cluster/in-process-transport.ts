@@ -32,6 +32,7 @@ export class InProcessTransport implements Transport {
     const response = await this.#handle(context, request, request.query ?? {});
     if (response.kind === 'object') return deepFreeze(response.object);
     if (response.kind === 'text') return response.text;
+    if (response.kind === 'bytes') return gatherText(response.chunks);
     throw new StatusError('NotAcceptable', `${request.path} answers a stream, which only a connection can carry`);
   }
 
@@ -107,4 +108,12 @@ async function* framesOf(
   } finally {
     cancel();
   }
+}
+
+/** Bytes that end, such as a log that is not followed, as the text they are. */
+async function gatherText(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
 }
