@@ -60,4 +60,5 @@ test('a node that dies is found out, its pods are replaced elsewhere, and it com
   expect([readyOf(node), taintsOf(node)]).toEqual(['True', []]);
   await at.until('the old pods are gone', 60 * second, async () => (await onDead()).length === 0);
   expect((await at.pods()).filter(isReadyElsewhere)).toHaveLength(6);
+  expect(at.warnings).toEqual([]);
 });
