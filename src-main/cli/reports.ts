@@ -75,6 +75,8 @@ export interface ComponentSummary {
 export interface LabStatus extends LabSummary {
   readonly healthy: boolean;
   readonly kubeconfig: string | null;
+  /** Where a browser finds the UI, with a token that works once. */
+  readonly uiUrl: string | null;
   readonly mastersHealth: readonly ComponentSummary[];
   readonly nodes: readonly NodeSummary[];
   readonly components: readonly ComponentSummary[];
@@ -91,11 +93,12 @@ export async function labStatus(home: Home, name: string): Promise<LabStatus | u
 }
 
 function stoppedStatus(summary: LabSummary): LabStatus {
-  return { ...summary, healthy: false, kubeconfig: null, mastersHealth: [], nodes: [], components: [] };
+  return { ...summary, healthy: false, kubeconfig: null, uiUrl: null, mastersHealth: [], nodes: [], components: [] };
 }
 
 async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> {
   const truths = await readTruths(host, lab.name);
+  const { uiUrl } = await host.call('host.info', {});
   const [nodes, pods] = await Promise.all([
     readObjects<Node>(host, lab.name, '/api/v1/nodes'),
     readObjects<Pod>(host, lab.name, '/api/v1/pods'),
@@ -118,6 +121,7 @@ async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> 
     ...summaryOf(lab),
     healthy: components.every((one) => one.healthy) && summaries.every((node) => node.status === 'Ready'),
     kubeconfig: lab.kubeconfig ?? null,
+    uiUrl: uiUrl ?? null,
     mastersHealth: components.filter((one) => masters.has(one.machine)),
     nodes: summaries,
     components,
@@ -159,6 +163,7 @@ export function renderStatus(status: LabStatus): string {
   if (status.phase !== 'running') return status.error ? `${head}\n${status.error}` : head;
   return [
     `${head}, ${status.server ?? ''}`,
+    ...(status.uiUrl ? [`ui: ${status.uiUrl}`] : []),
     '',
     renderTable(
       ['NODE', 'STATUS', 'MACHINE', 'PODS'],

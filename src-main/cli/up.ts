@@ -132,6 +132,7 @@ async function openUi(host: OpenHost, installation: Installation, port: number, 
   const rendererFolder = join(installation.outFolder, 'renderer');
   const ui = new UiServer({ handlers: host.handlers, clock: new RealClock(), logger, rendererFolder, port });
   await ui.start();
+  host.announceUi(() => ui.url);
   return ui;
 }
 

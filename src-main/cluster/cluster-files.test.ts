@@ -43,6 +43,21 @@ describe('pki', () => {
     expect(after.apiserver).not.toEqual(before.apiserver);
   });
 
+  it('makes again what a crash left half written, but never an authority that has signed', async () => {
+    writeFileSync(join(folder, 'ca.key'), 'the certificate was not written yet');
+    const before = await loadOrCreatePki(folder, nowMs);
+    rmSync(join(folder, 'admin.crt'));
+    writeFileSync(join(folder, 'etcd-client.key'), before.admin.key);
+    const after = await loadOrCreatePki(folder, nowMs);
+    expect(after.ca).toEqual(before.ca);
+    expect(after.apiserver).toEqual(before.apiserver);
+    for (const pair of [after.admin, after.etcdClient]) {
+      expect(new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key))).toBe(true);
+    }
+    rmSync(join(folder, 'ca.crt'));
+    await expect(loadOrCreatePki(folder, nowMs)).rejects.toThrow(/ca\.crt and \.key are damaged/);
+  });
+
   it('names a damaged pair and leaves it', async () => {
     await loadOrCreatePki(folder, nowMs);
     writeFileSync(join(folder, 'ca.crt'), 'rubbish');

@@ -2,8 +2,10 @@ import {
   accessSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -86,21 +88,20 @@ export class Home {
 
   /** The live process that holds this home, if there is one. */
   holder(): HomeHolder | undefined {
-    const text = readTextFile(this.#lockFile);
-    const match = /^(\d+) (\S*)\n$/.exec(text ?? '');
-    if (!match) return undefined;
-    const holder = { pid: Number(match[1]), startedAt: match[2] ?? '' };
-    return isAlive(holder) ? holder : undefined;
+    return liveHolder(this.#lockFile);
   }
 
   /** Takes this home for the calling process. Throws ClusterError HOME_IN_USE while another live process holds it. */
   lock(): { release(): void } {
     const holder = this.holder();
     if (holder) throw this.#inUse(holder.pid);
-    if (existsSync(this.#lockFile)) unlinkSync(this.#lockFile);
     try {
+      this.#removeStaleLock();
       writeFileSync(this.#lockFile, `${process.pid} ${processStart(process.pid)}\n`, { flag: 'wx', mode: 0o600 });
+      // What a killed host left says how to reach nobody.
+      rmSync(this.hostFile, { force: true });
     } catch (error) {
+      if (error instanceof ClusterError) throw error;
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw this.#inUse(this.holder()?.pid);
       throw new ClusterError('HOME_UNWRITABLE', `cannot lock ${this.path}: ${messageOf(error)}`, { cause: error });
     }
@@ -110,6 +111,17 @@ export class Home {
         rmSync(this.#lockFile, { force: true });
       },
     };
+  }
+
+  /** Puts the file aside before it looks again: of two hosts that find the same stale lock, one may already have made its own. */
+  #removeStaleLock(): void {
+    if (!existsSync(this.#lockFile)) return;
+    const aside = `${this.#lockFile}.${process.pid}`;
+    renameSync(this.#lockFile, aside);
+    const holder = liveHolder(aside);
+    if (holder) linkSync(aside, this.#lockFile);
+    unlinkSync(aside);
+    if (holder) throw this.#inUse(holder.pid);
   }
 
   get #lockFile(): string {
@@ -123,6 +135,13 @@ export class Home {
       `${who} is running on ${this.path}; stop it with 'drydock down --home ${this.path}' or name another folder with --home`,
     );
   }
+}
+
+function liveHolder(lockFile: string): HomeHolder | undefined {
+  const match = /^(\d+) (\S*)\n$/.exec(readTextFile(lockFile) ?? '');
+  if (!match) return undefined;
+  const holder = { pid: Number(match[1]), startedAt: match[2] ?? '' };
+  return isAlive(holder) ? holder : undefined;
 }
 
 function isAlive(holder: HomeHolder): boolean {

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { createAuthority, expiryOf, issueCertificate, type CertificateSubject, type KeyPair } from './certificates.ts';
 import { ClusterError } from './errors.ts';
@@ -49,7 +49,12 @@ const apiserverSubject: CertificateSubject = {
 };
 
 async function authority(folder: string, name: string, commonName: string, nowMs: number): Promise<KeyPair> {
-  return readPair(folder, name) ?? writePair(folder, name, await createAuthority(commonName, nowMs));
+  const known = readPair(folder, name);
+  // Nothing was signed yet: the first start was cut short between the two files.
+  const isFirstStart = readTextFile(join(folder, 'apiserver.crt')) === undefined;
+  if (known === 'torn' && !isFirstStart) throw damaged(folder, name);
+  if (known !== undefined && known !== 'torn') return known;
+  return writePair(folder, name, await createAuthority(commonName, nowMs));
 }
 
 async function certificate(
@@ -60,29 +65,34 @@ async function certificate(
   nowMs: number,
 ): Promise<KeyPair> {
   const known = readPair(folder, name);
-  if (known && expiryOf(known.certificate) - nowMs > renewBeforeMs) return known;
+  if (known !== undefined && known !== 'torn' && expiryOf(known.certificate) - nowMs > renewBeforeMs) return known;
   return writePair(folder, name, await issueCertificate(signer, subject, nowMs));
 }
 
-function readPair(folder: string, name: string): KeyPair | undefined {
+/** `torn` when one half is missing or is not the other's, which is what a crash between the two writes leaves. */
+function readPair(folder: string, name: string): KeyPair | 'torn' | undefined {
   const certificatePem = readTextFile(join(folder, `${name}.crt`));
   const key = readTextFile(join(folder, `${name}.key`));
   if (certificatePem === undefined && key === undefined) return undefined;
+  if (certificatePem === undefined || key === undefined) return 'torn';
   try {
-    if (certificatePem === undefined || key === undefined) throw new Error('its other half is missing');
-    expiryOf(certificatePem);
-    createPrivateKey(key);
-    return { certificate: certificatePem, key };
+    const belong = new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(key));
+    return belong ? { certificate: certificatePem, key } : 'torn';
   } catch (error) {
-    throw new ClusterError(
-      'HOME_DAMAGED',
-      `${join(folder, name)}.crt and .key are damaged; restore both, or delete both to have them made again`,
-      { cause: error },
-    );
+    throw damaged(folder, name, error);
   }
 }
 
-/** The key first: a crash between the two leaves a half that the next start names. */
+function damaged(folder: string, name: string, cause?: unknown): ClusterError {
+  const files = `${join(folder, name)}.crt and .key`;
+  return new ClusterError(
+    'HOME_DAMAGED',
+    `${files} are damaged; restore both, or delete both to have them made again`,
+    { cause },
+  );
+}
+
+/** The key first: nobody uses a key without its certificate. */
 function writePair(folder: string, name: string, pair: KeyPair): KeyPair {
   writeFileAtomic(join(folder, `${name}.key`), pair.key);
   writeFileAtomic(join(folder, `${name}.crt`), pair.certificate);

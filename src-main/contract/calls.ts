@@ -11,6 +11,8 @@ export interface HostFacts {
   readonly platform: string;
   /** The lab clock's time, so that a reader can tell ages by it. */
   readonly nowMs: number;
+  /** Where a browser finds the same UI, with a token that works once; absent in the desktop app. */
+  readonly uiUrl?: string;
 }
 
 export interface LabName {

@@ -22,6 +22,8 @@ export interface LabHandlersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
+  /** A fresh address of the UI for one browser; undefined when none is served. */
+  readonly uiUrl: () => string | undefined;
 }
 
 const nothing: Empty = Object.freeze({});
@@ -35,7 +37,10 @@ export function createLabHandlers(options: LabHandlersOptions): ContractHandlers
 function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
   const { labs, home, settings, clock, version } = options;
   return {
-    'host.info': async () => ({ version, home: home.path, platform: process.platform, nowMs: clock.now() }),
+    'host.info': async () => {
+      const uiUrl = options.uiUrl();
+      return { version, home: home.path, platform: process.platform, nowMs: clock.now(), ...(uiUrl ? { uiUrl } : {}) };
+    },
     'labs.list': async () => labs.list(),
     'lab.create': (_context, request) => answer(() => labs.create({ ...request, nowMs: clock.now() })),
     'lab.start': (_context, { lab }) => done(() => labs.start(lab)),

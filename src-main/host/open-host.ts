@@ -30,6 +30,8 @@ export interface OpenHost extends Host {
   readonly home: Home;
   readonly labs: Labs;
   readonly handlers: ContractHandlers;
+  /** Tells where the UI is served, for `drydock status`. */
+  announceUi(url: () => string): void;
 }
 
 /** Takes a home and serves it. Throws ClusterError HOME_IN_USE, HOME_DAMAGED or HOME_UNWRITABLE, changing nothing. */
@@ -46,7 +48,8 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
       start: (context, options) => startLab(context, { ...options, clock, logger }),
     });
     const settings = new SettingsFile(join(path, 'settings.json'));
-    const handlers = createLabHandlers({ labs, home, settings, clock, logger, version });
+    let uiUrl: (() => string) | undefined;
+    const handlers = createLabHandlers({ labs, home, settings, clock, logger, version, uiUrl: () => uiUrl?.() });
     const control = new ControlServer({ handlers, clock, logger });
     const access: HostAccess = { pid: process.pid, port: await control.listen(), token: control.token, kind };
     writeFileAtomic(home.hostFile, JSON.stringify(access));
@@ -56,7 +59,10 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
       await control.close();
       lock.release();
     };
-    return { home, labs, handlers, stop: () => (stopping ??= stop()) };
+    const announceUi = (url: () => string): void => {
+      uiUrl = url;
+    };
+    return { home, labs, handlers, announceUi, stop: () => (stopping ??= stop()) };
   } catch (error) {
     lock.release();
     throw error;

@@ -35,7 +35,7 @@ export function run(
   });
 }
 
-const cli = join(root, 'out/main/drydock.cjs');
+export const cli = join(root, 'out/main/drydock.cjs');
 
 /** Runs `drydock` as scripts do. */
 export function drydock(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Output> {

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
+  cli,
   drydock,
+  run,
   startDrydock,
   temporaryHome,
   TestLab,
@@ -13,6 +15,9 @@ import {
   untilOutput,
   type Output,
 } from '../harness/lab.ts';
+import { onPath, skipWithout } from '../harness/programs.ts';
+
+const scriptProgram = onPath('script', 'apt-get install bsdutils');
 
 /** One line on stderr, nothing on stdout, an exit code that says so. */
 function expectRefusal(output: Output, text: string | RegExp): void {
@@ -157,7 +162,7 @@ describe('drydock, the command line', () => {
       const child = startDrydock(args);
       const text = await untilOutput(child, /Ctrl-C stops the lab/);
       expect(text).toMatch(
-        /server +https:\/\/127\.0\.0\.1:\d+\nkubeconfig .*\nui +http:\/\/127\.0\.0\.1:\d+\/\?token=\w+/,
+        /server +https:\/\/127\.0\.0\.1:\d+\nkubeconfig .*\nui +http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]+/,
       );
       const ended = untilExit(child);
       child.kill(signal);
@@ -178,6 +183,25 @@ describe('drydock, the command line', () => {
       const plain = await drydock([...args, '--detach', '--json']);
       expect(plain.stderr).toMatch(/^(\[\d\/5\] [^\r\n\u001b]+ \(\d+\.\d s\)\n)+$/);
       expect(JSON.parse(plain.stdout)).toMatchObject({ name: 'lab' });
+      await drydock(['down', '--home', home]);
+    });
+
+    it('prints an address of the UI that works once, and with status another', async () => {
+      const { stdout } = await drydock([...args, '--detach', '--json']);
+      const open = async (url: string): Promise<number> => (await fetch(url, { redirect: 'manual' })).status;
+      const { uiUrl } = JSON.parse(stdout) as { uiUrl: string };
+      expect([await open(uiUrl), await open(uiUrl)]).toEqual([303, 401]);
+      const status = await drydock(['status', '--home', home]);
+      const [another = ''] = /http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]+/.exec(status.stdout) ?? [];
+      expect(await open(another)).toBe(303);
+      await drydock(['down', '--home', home]);
+    });
+
+    it.skipIf(skipWithout(scriptProgram))('shows a bar on a terminal', async () => {
+      const line = `${process.execPath} ${cli} ${[...args, '--detach', '--ui-port', 'none'].join(' ')}`;
+      const { stdout } = await run(scriptProgram.path ?? '', ['-qec', line, '/dev/null']);
+      expect(stdout).toMatch(/\r\u001b\[2K█+░+ +\d\/5 /);
+      expect(stdout).toMatch(/\r\u001b\[2Kserver +https/);
       await drydock(['down', '--home', home]);
     });
   });
