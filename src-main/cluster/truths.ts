@@ -8,11 +8,15 @@ import type { LabTruth } from './lab-view.ts';
 type ComponentTruth = Extract<LabTruth, { kind: 'component' }>;
 type Metrics = Readonly<Record<string, number>>;
 
+const latencyWindowMs = 10_000;
+
 /** Remembers when each component came into its state, and what was counted a moment ago, to tell rates. */
 export class TruthTeller {
   readonly #now: () => number;
   readonly #since = new Map<string, { readonly state: string; readonly sinceMs: number }>();
   readonly #counts = new Map<string, { readonly count: number; readonly atMs: number; readonly perSecond: number }>();
+
+  readonly #latencies: { readonly atMs: number; readonly totals: readonly number[] }[] = [];
 
   constructor(now: () => number) {
     this.#now = now;
@@ -108,7 +112,18 @@ export class TruthTeller {
     const total = requests.reduce((sum, series) => sum + series.count, 0);
     let watches = 0;
     for (const count of watchers.values()) watches += count;
-    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms: p99Of(requests), watches };
+    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms: this.#p99(requests), watches };
+  }
+
+  /** Of the answers of the last ten seconds or so: what a start took long ago says nothing about now. */
+  #p99(requests: readonly RequestSeries[]): number {
+    const nowMs = this.#now();
+    const totals = bucketTotals(requests);
+    const windows = this.#latencies;
+    windows.push({ atMs: nowMs, totals });
+    while (windows.length > 1 && nowMs - (windows[1]?.atMs ?? nowMs) >= latencyWindowMs) windows.shift();
+    const before = windows[0]?.totals ?? [];
+    return p99Of(totals.map((count, i) => count - (before[i] ?? 0)));
   }
 
   /** Change per second since the last look that was at least half a second ago, to one decimal. */
@@ -128,14 +143,23 @@ function queueMetrics(
   return counts ? { queue: counts.active + counts.backoff + counts.unschedulable } : {};
 }
 
-/** The bound below which 99 of 100 answers came, in milliseconds; watches and streams do not count. */
-function p99Of(requests: readonly RequestSeries[]): number {
-  const quick = requests.filter((series) => series.verb !== 'watch' && series.verb !== 'connect');
-  const total = quick.reduce((sum, series) => sum + series.count, 0);
+/** Answers by bucket of `latencyBounds`; watches and streams do not count, they end when their reader likes. */
+function bucketTotals(requests: readonly RequestSeries[]): number[] {
+  const totals = latencyBounds.map(() => 0);
+  for (const { verb, buckets } of requests) {
+    if (verb === 'watch' || verb === 'connect') continue;
+    for (const i of totals.keys()) totals[i] = (totals[i] ?? 0) + (buckets[i] ?? 0);
+  }
+  return totals;
+}
+
+/** The bound below which 99 of 100 came, in milliseconds; 0 when nothing came. */
+function p99Of(counts: readonly number[]): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;
   for (const [i, bound] of latencyBounds.entries()) {
-    for (const series of quick) seen += series.buckets[i] ?? 0;
-    if (seen >= total * 0.99) return bound * 1000;
+    seen += counts[i] ?? 0;
+    if (seen >= total * 0.99) return total === 0 ? 0 : bound * 1000;
   }
-  return (latencyBounds[latencyBounds.length - 1] ?? 0) * 1000;
+  return 0;
 }
