@@ -49,7 +49,7 @@ describe('informers of client-node', () => {
       return informer;
     });
     await Promise.all(informers.map((informer) => informer.start()));
-    await Promise.all(Array.from({ length: clients }, (_, client) => writeSome(api, client)));
+    const written = (await Promise.all(Array.from({ length: clients }, (_, client) => writeSome(api, client)))).flat();
 
     const stored = await list();
     const versions = new Map(
@@ -60,26 +60,40 @@ describe('informers of client-node', () => {
     // Every object is created once and updated once, every second one is deleted.
     await expect.poll(() => seen.every((mine) => mine.length >= total * 2 + total / 2), { timeout: 60_000 }).toBe(true);
     await Promise.all(informers.map((informer) => informer.stop()));
-    for (const mine of seen) check(mine, versions, total);
+    for (const mine of seen) check(mine, written, versions, total);
   });
 
-  async function writeSome(api: CoreV1Api, client: number): Promise<void> {
+  /** Resolves with what the server acknowledged, in order; it does not tell the version of a deletion. */
+  async function writeSome(api: CoreV1Api, client: number): Promise<Seen[]> {
+    const written: Seen[] = [];
+    const note = (type: Seen['type'], { metadata }: V1ConfigMap): void => {
+      written.push({ type, name: metadata?.name ?? '', version: Number(metadata?.resourceVersion) });
+    };
     for (let i = 0; i < objectsEach; i++) {
       const name = `c${client}-${i}`;
-      const created = await api.createNamespacedConfigMap({
-        namespace,
-        body: { metadata: { name, labels: { crowd: 'yes' } }, data: { step: '1' } },
-      });
-      await api.replaceNamespacedConfigMap({ namespace, name, body: { ...created, data: { step: '2' } } });
+      const metadata = { name, labels: { crowd: 'yes' } };
+      const created = await api.createNamespacedConfigMap({ namespace, body: { metadata, data: { step: '1' } } });
+      note('add', created);
+      note(
+        'update',
+        await api.replaceNamespacedConfigMap({ namespace, name, body: { ...created, data: { step: '2' } } }),
+      );
       if (i % 2 === 1) await api.deleteNamespacedConfigMap({ namespace, name });
     }
+    return written;
   }
 });
 
-function check(mine: readonly Seen[], versions: ReadonlyMap<string, number>, total: number): void {
-  const count = (type: Seen['type']): number => mine.filter((one) => one.type === type).length;
-  expect([count('add'), count('update'), count('delete')]).toEqual([total, total, total / 2]);
-  expect(new Set(mine.map((one) => `${one.type} ${one.name} ${one.version}`)).size).toBe(mine.length);
+function check(
+  mine: readonly Seen[],
+  written: readonly Seen[],
+  versions: ReadonlyMap<string, number>,
+  total: number,
+): void {
+  const texts = (events: readonly Seen[]): string[] =>
+    events.map(({ type, name, version }) => `${type} ${name} ${version}`).sort();
+  expect(texts(mine.filter(({ type }) => type !== 'delete'))).toEqual(texts(written));
+  expect(mine.filter(({ type }) => type === 'delete')).toHaveLength(total / 2);
   const last = new Map<string, Seen>();
   for (const one of mine) {
     const before = last.get(one.name);
