@@ -1,6 +1,6 @@
 import type { KeyValue, StoreEvent } from '../client.ts';
 import type { ChangeHeader } from '../backend/codec.ts';
-import { mainOf, type ChangeId, type PreviousState } from './key-index.ts';
+import type { ChangeId, PreviousState } from './key-index.ts';
 
 /** One put or deletion, from its transaction until watchers know of it. */
 export interface Change {
@@ -29,8 +29,4 @@ export function eventOf(change: Change, prevKv: boolean, readPrevious: ReadPrevi
   const { before } = change;
   const previous = prevKv && before && before.id > 0 ? readPrevious(change.header.key, before.id) : undefined;
   return previous ? { type, kv: change.kv, prevKv: previous } : { type, kv: change.kv };
-}
-
-export function revisionOf(change: Change): number {
-  return mainOf(change.header.id);
 }
