@@ -48,7 +48,11 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
     this.#head++;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+    // What was read must not be kept: an idle queue holds nothing.
+    if (this.#head === this.#items.length) {
+      this.#items.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 256 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }

@@ -34,7 +34,7 @@ export interface EmbeddedEtcdOptions {
   readonly logger: Logger;
   /** Default: the last hour, and the last million revisions in any case. `'none'` keeps all history. */
   readonly retention?: RetentionPolicy | 'none';
-  /** Bytes of values kept in memory beside the index. Default 24 MiB. */
+  /** Bytes of values kept in memory beside the index. Default 8 MiB. */
   readonly cacheBytes?: number;
 }
 
@@ -67,7 +67,7 @@ export class EmbeddedEtcd implements EtcdClient {
     this.#logger = options.logger;
     this.#lessor = new Lessor(options.clock, (id) => this.#expire(id));
     for (const { key: id, value } of backend.tables.leases.getRange({ start: 0 })) this.#lessor.add(id, Number(value));
-    this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 24 * 2 ** 20, index, lastRevision);
+    this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 8 * 2 ** 20, index, lastRevision);
     this.#hub = new WatchHub(this.#store);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
     this.#commits = new GroupCommit(backend, (works) => this.#durable(works));

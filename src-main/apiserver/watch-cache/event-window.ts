@@ -29,7 +29,8 @@ export class EventWindow {
     if (this.#events.length - this.#head <= this.#capacity) return;
     this.#reachesBackTo = this.#events[this.#head]?.revision ?? this.#reachesBackTo;
     this.#head++;
-    if (this.#head <= this.#capacity) return;
+    // Events that made room still hold their objects until here.
+    if (this.#head * 8 <= this.#capacity) return;
     this.#events = this.#events.slice(this.#head);
     this.#head = 0;
   }
