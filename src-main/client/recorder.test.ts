@@ -35,6 +35,17 @@ test('writes the event kubectl describes, and counts repeats on it', async () =>
   expect(written[0]?.metadata.name).toMatch(/^web-0\.[0-9a-f]{16}$/);
 });
 
+test('names sort as the events of one instant were told, over all recorders of a process', async () => {
+  const { server, parts, recorder } = recorderFixture();
+  const other = new ApiEventRecorder({ ...parts, component: 'default-scheduler' });
+  for (let i = 0; i < 20; i++) (i % 2 ? recorder : other).event(pod('a'), 'Normal', `Reason${i}`, `text ${i}`);
+  await server.settle();
+  const written = server.all<CoreV1Event>(events);
+  const names = written.map((event) => event.metadata.name ?? '').sort();
+  const inOrder = names.map((name) => written.find((event) => event.metadata.name === name)?.reason);
+  expect(inOrder).toEqual(Array.from({ length: 20 }, (_, i) => `Reason${i}`));
+});
+
 test('events about nodes live in default; many similar ones are combined; floods are cut', async () => {
   const { server, recorder } = recorderFixture();
   for (let i = 0; i < 40; i++) recorder.event(node('n1'), 'Normal', 'Tick', `tick ${i}`);

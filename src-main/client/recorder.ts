@@ -34,6 +34,21 @@ interface Waiting {
 const maxWaiting = 1000;
 const tries = 3;
 const retryAfterMs = 2_000;
+const nanosPerMs = 1_000_000n;
+
+let lastNanos = 0n;
+
+/**
+ * Nanoseconds since the epoch, as names of events end in them (upstream: `makeEvent` of client-go, release 1.36). Clocks
+ * here tick in milliseconds, so this counts on within one: names sort as events happened over all recorders of the
+ * process, which is how kubectl shows events of one second. Chance keeps two processes from choosing one name.
+ */
+function nextNanos(nowMs: number, random: Random): bigint {
+  const startNanos = BigInt(Math.floor(nowMs)) * nanosPerMs;
+  const sameMs = lastNanos - (lastNanos % nanosPerMs) === startNanos;
+  lastNanos = sameMs ? lastNanos + 1n + BigInt(random.integer(500)) : startNanos + BigInt(random.integer(100_000));
+  return lastNanos;
+}
 
 /**
  * {@link EventRecorder} that writes core/v1 Events one after another in the background (client-go `record`, release
@@ -90,9 +105,7 @@ export class ApiEventRecorder implements EventRecorder {
     const { name = '', namespace, uid, resourceVersion } = about.metadata;
     const nowMs = clock.now();
     const timestamp = formatTime(nowMs);
-    const suffix = (BigInt(Math.floor(nowMs)) * 1_000_000n + BigInt(this.#options.random.integer(1_000_000))).toString(
-      16,
-    );
+    const suffix = nextNanos(nowMs, this.#options.random).toString(16);
     return {
       apiVersion: 'v1',
       kind: 'Event',

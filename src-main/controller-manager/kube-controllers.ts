@@ -2,6 +2,7 @@ import type { ControllerDescriptor } from './controller-manager.ts';
 import { CronJobController } from './cronjob/cron-job-controller.ts';
 import { DaemonSetController } from './daemonset/daemon-set-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
+import { DisruptionController } from './disruption/disruption-controller.ts';
 import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
@@ -54,6 +55,11 @@ export function kubeControllers({ rootCa, clusterCidr }: KubeControllersOptions)
       create: (o) => new EndpointSliceController(o),
     },
     { name: 'endpoints-controller', eventSource: 'endpoint-controller', create: (o) => new EndpointsController(o) },
+    {
+      name: 'disruption-controller',
+      eventSource: 'controllermanager',
+      create: (options) => new DisruptionController(options),
+    },
     { name: 'namespace-controller', create: (options) => new NamespaceController(options) },
     { name: 'garbage-collector-controller', create: (options) => new GarbageCollector(options) },
     { name: 'pod-garbage-collector-controller', create: (options) => new PodGcController(options) },
