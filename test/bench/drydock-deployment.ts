@@ -29,9 +29,10 @@ const lab = await startLab(context, {
 const ready = new Set<string>();
 const watch = await new RestClient(lab.admin).resource<Pod>(pods).watch(context, { namespace: 'default' });
 const done = (async (): Promise<void> => {
-  for await (const { object } of watch) {
+  for await (const { type, object } of watch) {
     const { name = '' } = object.metadata;
-    if (object.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True')) ready.add(name);
+    if (type === 'DELETED') ready.delete(name);
+    else if (object.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True')) ready.add(name);
     if (ready.size >= replicas) return;
   }
 })();

@@ -32,16 +32,18 @@ function startHost(): Promise<RunningHost> {
   const home = mkdtempSync(join(tmpdir(), 'drydock-bench-'));
   const startedMs = performance.now();
   const args = ['out/main/drydock.cjs', 'up', '--json', '--ui-port', 'none', '--home', home];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     let text = '';
+    let messages = '';
+    child.stderr.on('data', (chunk: Buffer) => (messages += chunk.toString('utf8')));
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString('utf8');
       if (!text.includes('\n')) return;
       const { kubeconfig } = JSON.parse(text) as { kubeconfig: string };
       resolve({ child, home, kubeconfig, readyMs: performance.now() - startedMs });
     });
-    child.on('exit', (code) => reject(new Error(`drydock up ended with ${String(code)}`)));
+    child.on('exit', (code) => reject(new Error(`drydock up ended with ${String(code)}:\n${messages}`)));
   });
 }
 
@@ -68,7 +70,7 @@ async function bundle(name: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     target: 'node22',
-    external: ['lmdb', 'just-bash', '@grpc/grpc-js', 'protobufjs'],
+    external: ['lmdb', 'just-bash', '@grpc/grpc-js'],
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'error',
   });
@@ -121,7 +123,9 @@ const ready: number[] = [];
 const memory: number[] = [];
 const one: number[] = [];
 const many: number[] = [];
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
 for (let i = 0; i < startRuns; i++) {
+  say(`host ${i + 1} of ${startRuns}`);
   const host = await startHost();
   ready.push(host.readyMs / 1000);
   if (i < comparisonRuns) {
@@ -137,6 +141,7 @@ const webernetesChild = await bundle('webernetes-deployment');
 const drydockRuns: DeploymentFigures[] = [];
 const webernetesRuns: DeploymentFigures[] = [];
 for (let i = 0; i < comparisonRuns; i++) {
+  say(`deployment ${i + 1} of ${comparisonRuns}`);
   drydockRuns.push(await runChild(drydockChild));
   webernetesRuns.push(await runChild(webernetesChild));
 }
