@@ -1,12 +1,10 @@
 import type { Clock } from '#base/clock';
-import type { Component, ComponentState } from '#base/component';
-import { Context } from '#base/context';
-import { CancelledError, messageOf } from '#base/errors';
+import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from '#client/client';
 import { SharedInformerFactory } from '#client/informer';
-import { LeaderElector } from '#client/leader-election';
+import { LeaderElected } from '#client/leader-elected';
 import { ApiEventRecorder } from '#client/recorder';
 import type { Controller, ControllerOptions } from './controller.ts';
 
@@ -43,69 +41,15 @@ interface Term {
  * `kube-system/kube-controller-manager` runs all controllers, over one set of informers. Every term has its own
  * controllers and caches, so that nothing of an older one is believed.
  */
-export class ControllerManager implements Component {
-  readonly name: string;
+export class ControllerManager extends LeaderElected {
   readonly #options: ControllerManagerOptions;
-  #state: ComponentState = 'stopped';
-  #life: { readonly cancel: () => void; readonly done: Promise<void>; readonly elector: LeaderElector } | undefined;
 
   constructor(options: ControllerManagerOptions) {
-    this.name = options.name;
+    super(options);
     this.#options = options;
   }
 
-  get state(): ComponentState {
-    return this.#state;
-  }
-
-  get isLeader(): boolean {
-    return this.#life?.elector.isLeader ?? false;
-  }
-
-  async start(context: Context): Promise<void> {
-    context.check();
-    if (this.#life) return;
-    const { client, clock, random, logger } = this.#options;
-    const { context: life, cancel } = Context.background().withCancel();
-    const identity = this.name.slice(this.name.indexOf('/') + 1);
-    const lease = { namespace: 'kube-system', name: 'kube-controller-manager' };
-    const elector = new LeaderElector({ client, clock, random, logger, ...lease, identity });
-    this.#life = { cancel, done: this.#run(life, elector), elector };
-    this.#state = 'running';
-  }
-
-  async stop(): Promise<void> {
-    const life = this.#life;
-    if (!life) return;
-    this.#state = 'stopping';
-    life.cancel();
-    await life.done;
-    const { context, cancel } = Context.background().withTimeout(this.#options.clock, 2_000);
-    await life.elector.release(context);
-    cancel();
-    this.#life = undefined;
-    this.#state = 'stopped';
-  }
-
-  crash(): void {
-    this.#life?.cancel();
-    this.#life = undefined;
-    this.#state = 'crashed';
-  }
-
-  /** Candidate, leader, candidate again, until the life ends. */
-  async #run(life: Context, elector: LeaderElector): Promise<void> {
-    while (!life.ended) {
-      try {
-        await elector.run(life, (leading) => this.#lead(leading));
-      } catch (error) {
-        if (!(error instanceof CancelledError))
-          this.#options.logger.error('election failed', { error: messageOf(error) });
-      }
-    }
-  }
-
-  async #lead(leading: Context): Promise<void> {
+  protected override async lead(leading: Context): Promise<void> {
     const term = this.#build();
     try {
       // All handlers are in place before the first object comes.

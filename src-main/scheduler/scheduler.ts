@@ -1,12 +1,10 @@
 import type { Clock } from '#base/clock';
-import type { Component, ComponentState } from '#base/component';
-import { Context } from '#base/context';
-import { CancelledError, messageOf } from '#base/errors';
+import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from '#client/client';
 import { SharedInformerFactory } from '#client/informer';
-import { LeaderElector } from '#client/leader-election';
+import { LeaderElected } from '#client/leader-elected';
 import { ApiEventRecorder } from '#client/recorder';
 import type { Plugins } from './algorithm.ts';
 import type { Decision } from './framework.ts';
@@ -30,25 +28,14 @@ const rememberedDecisions = 500;
  * kube-scheduler as a component. Several may run: one of them, elected over the Lease `kube-system/kube-scheduler`,
  * schedules. Everything it knows (caches, queue, events not yet written) belongs to one life and is gone with it.
  */
-export class Scheduler implements Component {
-  readonly name: string;
+export class Scheduler extends LeaderElected {
   readonly #options: SchedulerOptions;
-  #state: ComponentState = 'stopped';
-  #end: { readonly cancel: () => void; readonly done: Promise<void>; readonly elector: LeaderElector } | undefined;
   #loop: SchedulingLoop | undefined;
   #decisions: Decision[] = [];
 
   constructor(options: SchedulerOptions) {
-    this.name = options.name;
+    super(options);
     this.#options = options;
-  }
-
-  get state(): ComponentState {
-    return this.#state;
-  }
-
-  get isLeader(): boolean {
-    return this.#end?.elector.isLeader ?? false;
   }
 
   /** The last decisions, oldest first. */
@@ -61,58 +48,7 @@ export class Scheduler implements Component {
     return this.#loop?.counts;
   }
 
-  async start(context: Context): Promise<void> {
-    context.check();
-    if (this.#end) return;
-    const { client, clock, random, logger, name } = this.#options;
-    const { context: life, cancel } = Context.background().withCancel();
-    const identity = name.slice(name.indexOf('/') + 1);
-    const elector = new LeaderElector({
-      client,
-      clock,
-      random,
-      logger,
-      namespace: 'kube-system',
-      name: 'kube-scheduler',
-      identity,
-    });
-    const done = this.#run(life, elector);
-    this.#end = { cancel, done, elector };
-    this.#state = 'running';
-  }
-
-  async stop(): Promise<void> {
-    const end = this.#end;
-    if (!end) return;
-    this.#state = 'stopping';
-    end.cancel();
-    await end.done;
-    const { context, cancel } = Context.background().withTimeout(this.#options.clock, 2_000);
-    await end.elector.release(context);
-    cancel();
-    this.#end = undefined;
-    this.#state = 'stopped';
-  }
-
-  crash(): void {
-    this.#end?.cancel();
-    this.#end = undefined;
-    this.#state = 'crashed';
-  }
-
-  /** Candidate, leader, candidate again, until the life ends. */
-  async #run(life: Context, elector: LeaderElector): Promise<void> {
-    while (!life.ended) {
-      try {
-        await elector.run(life, (leading) => this.#lead(leading));
-      } catch (error) {
-        if (!(error instanceof CancelledError))
-          this.#options.logger.error('election failed', { error: messageOf(error) });
-      }
-    }
-  }
-
-  async #lead(leading: Context): Promise<void> {
+  protected override async lead(leading: Context): Promise<void> {
     const { client, clock, random, logger } = this.#options;
     const informers = new SharedInformerFactory({ client, clock, random, logger });
     const schedulerName = this.#options.schedulerName ?? 'default-scheduler';
