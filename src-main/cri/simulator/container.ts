@@ -1,5 +1,6 @@
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import { CancelledError } from '#base/errors';
 import type { Random } from '#base/random';
 import type { ExecOptions, ExecSession, NetworkNamespace } from '#base/streams';
 import { CriError, type ContainerConfig, type ContainerState, type ContainerStatus } from '../cri.ts';
@@ -143,7 +144,7 @@ export class SimulatedContainer {
     if (timeoutMs > 0) {
       const timer = this.#around.clock.setTimer(timeoutMs, () => main?.signal('KILL'));
       main?.signal('TERM');
-      await Promise.race([this.#exited, rejectOnEnd(context)]).finally(() => timer.dispose());
+      await untilEnd(context, Promise.resolve(this.#exited)).finally(() => timer.dispose());
     } else {
       main?.signal('KILL');
       await this.#exited;
@@ -286,14 +287,10 @@ export class SimulatedContainer {
   }
 }
 
-function rejectOnEnd(context: Context): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    context.onEnd(() => {
-      try {
-        context.check();
-      } catch (error) {
-        reject(error);
-      }
-    });
+/** The outcome of `work`, or CancelledError as soon as `context` ends. A context outlives many containers: nothing of one stays with it. */
+function untilEnd<T>(context: Context, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ending = context.onEnd(() => reject(new CancelledError(context.endedBy ?? 'cancelled')));
+    void work.then(resolve, reject).finally(() => ending.dispose());
   });
 }
