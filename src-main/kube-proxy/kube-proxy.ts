@@ -1,6 +1,6 @@
 import type { EndpointSlice, Service } from '#api/gen/types';
 import type { Clock } from '#base/clock';
-import type { Component, ComponentState } from '#base/component';
+import { LifeComponent } from '#base/life-component';
 import { Context } from '#base/context';
 import type { Disposable } from '#base/disposable';
 import type { Logger } from '#base/logger';
@@ -31,48 +31,18 @@ export interface KubeProxyOptions {
  * kube-proxy of one node (cmd/kube-proxy, release 1.36): turns Services and EndpointSlices into forwarding rules. Rules
  * outlive it: after a crash traffic flows by the last rules written.
  */
-export class KubeProxy implements Component {
-  readonly name: string;
+export class KubeProxy extends LifeComponent<ProxyRun> {
+  override readonly name: string;
   readonly #options: KubeProxyOptions;
-  #state: ComponentState = 'stopped';
-  #run: ProxyRun | undefined;
 
   constructor(options: KubeProxyOptions) {
+    super();
     this.name = `kube-proxy/${options.nodeName}`;
     this.#options = options;
   }
 
-  get state(): ComponentState {
-    return this.#state;
-  }
-
-  async start(context: Context): Promise<void> {
-    if (this.#run) return;
-    this.#state = 'starting';
-    const run = new ProxyRun(this.#options);
-    this.#run = run;
-    try {
-      await run.start(context);
-    } catch (error) {
-      if (this.#run === run) this.#end('stopped');
-      throw error;
-    }
-    if (this.#run === run) this.#state = 'running';
-  }
-
-  async stop(): Promise<void> {
-    this.#end('stopped');
-  }
-
-  crash(): void {
-    this.#end('crashed');
-  }
-
-  #end(state: ComponentState): void {
-    if (!this.#run) return;
-    this.#run.end();
-    this.#run = undefined;
-    this.#state = state;
+  protected override newLife(): ProxyRun {
+    return new ProxyRun(this.#options);
   }
 }
 

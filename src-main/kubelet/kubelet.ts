@@ -1,6 +1,6 @@
 import type { Node, Pod, Service } from '#api/gen/types';
 import { LifeClock } from '#base/clock';
-import type { Component, ComponentState } from '#base/component';
+import { LifeComponent } from '#base/life-component';
 import { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Informer, InformerFactory } from '#client/client';
@@ -28,55 +28,25 @@ import { VolumeManager } from './volumes.ts';
  * The kubelet of one node (cmd/kubelet, release 1.36): registers the node, runs the pods bound to it and reports on both.
  * Containers outlive it: after a crash the next life takes over what runs.
  */
-export class Kubelet implements Component {
-  readonly name: string;
+export class Kubelet extends LifeComponent<KubeletRun> {
+  override readonly name: string;
   /** What the API server asks: logs, exec, attach, port-forward. */
   readonly server: KubeletServer;
   readonly #options: KubeletConfig;
-  #state: ComponentState = 'stopped';
-  #run: KubeletRun | undefined;
 
   constructor(options: KubeletConfig) {
+    super();
     this.name = `kubelet/${options.nodeName}`;
     this.#options = options;
     this.server = new KubeletServer(
       options,
-      (namespace, name) => this.#run?.findWorker(namespace, name),
-      () => this.#run !== undefined,
+      (namespace, name) => this.life?.findWorker(namespace, name),
+      () => this.life !== undefined,
     );
   }
 
-  get state(): ComponentState {
-    return this.#state;
-  }
-
-  async start(context: Context): Promise<void> {
-    if (this.#run) return;
-    this.#state = 'starting';
-    const run = new KubeletRun(this.#options);
-    this.#run = run;
-    try {
-      await run.start(context);
-    } catch (error) {
-      if (this.#run === run) this.#end('stopped');
-      throw error;
-    }
-    if (this.#run === run) this.#state = 'running';
-  }
-
-  async stop(): Promise<void> {
-    this.#end('stopped');
-  }
-
-  crash(): void {
-    this.#end('crashed');
-  }
-
-  #end(state: ComponentState): void {
-    if (!this.#run) return;
-    this.#run.end();
-    this.#run = undefined;
-    this.#state = state;
+  protected override newLife(): KubeletRun {
+    return new KubeletRun(this.#options);
   }
 }
 

@@ -74,7 +74,7 @@ test('discovery in both generations, with an ETag for the aggregated one', async
   expect(await get('/apis', { accept, 'if-none-match': etag })).toMatchObject({ status: 304, text: '' });
 });
 
-test('OpenAPI as JSON, never as protobuf', async () => {
+test('OpenAPI v3 as JSON; v2 as protobuf too, where kubectl looks for kinds', async () => {
   const index = await get('/openapi/v3');
   expect(index).toMatchObject({
     object: {
@@ -83,8 +83,10 @@ test('OpenAPI as JSON, never as protobuf', async () => {
   });
   const document = await get('/openapi/v3/apis/apps/v1', { accept: 'application/json' });
   expect(document?.kind === 'text' && JSON.parse(document.text)).toMatchObject({ openapi: '3.0.0' });
+  const protobuf = { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' };
+  expect(await get('/openapi/v2', protobuf)).toMatchObject({ kind: 'bytes', status: 200 });
   await expect(
-    get('/openapi/v2', { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' }),
+    get('/openapi/v3/apis/apps/v1', { accept: 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf' }),
   ).rejects.toMatchObject({ code: 406 });
 });
 

@@ -1,12 +1,5 @@
-import type {
-  DaemonSet,
-  Node,
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
-  Pod,
-  Taint,
-  Toleration,
-} from '#api/gen/types';
+import type { DaemonSet, Node, Pod, Taint, Toleration } from '#api/gen/types';
+import { matchesNodeSelectorTerm } from '#api/machinery/node-selectors';
 
 type PodSpec = Pod['spec'];
 
@@ -66,33 +59,5 @@ function fitsNode(spec: PodSpec | undefined, node: Node): boolean {
   const labels = node.metadata.labels ?? {};
   for (const [key, value] of Object.entries(spec?.nodeSelector ?? {})) if (labels[key] !== value) return false;
   const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-  return !terms || terms.some((term) => matchesTerm(term, node));
-}
-
-/** A term without requirements matches nothing. */
-function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: Node): boolean {
-  if (matchExpressions.length + matchFields.length === 0) return false;
-  return (
-    matchExpressions.every((requirement) => meets(requirement, node.metadata.labels?.[requirement.key])) &&
-    matchFields.every((requirement) => requirement.key === 'metadata.name' && meets(requirement, node.metadata.name))
-  );
-}
-
-function meets({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return /^-?\d+$/.test(value ?? '') && Number(value) > Number(values[0]);
-    case 'Lt':
-      return /^-?\d+$/.test(value ?? '') && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
+  return !terms || terms.some((term) => matchesNodeSelectorTerm(term, { name: node.metadata.name, labels }));
 }

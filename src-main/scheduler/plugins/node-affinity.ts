@@ -1,4 +1,5 @@
-import type { NodeSelectorRequirement, NodeSelectorTerm, Pod } from '#api/gen/types';
+import type { NodeSelectorTerm, Pod } from '#api/gen/types';
+import { matchesNodeSelectorTerm } from '#api/machinery/node-selectors';
 import { matchesSet } from '#client/label-selectors';
 import { normalize, type FilterPlugin, type ScorePlugin } from '../framework.ts';
 import type { NodeState } from '../node-state.ts';
@@ -37,32 +38,6 @@ export function matchesRequiredNodeAffinity(pod: Pod, state: NodeState): boolean
   return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, state));
 }
 
-/** An empty term matches nothing. */
-function matchesTerm(term: NodeSelectorTerm, state: NodeState): boolean {
-  const { matchExpressions = [], matchFields = [] } = term;
-  if (matchExpressions.length === 0 && matchFields.length === 0) return false;
-  const labels = state.node?.metadata.labels ?? {};
-  return (
-    matchExpressions.every((requirement) => meets(requirement, labels[requirement.key])) &&
-    matchFields.every((requirement) => meets(requirement, requirement.key === 'metadata.name' ? state.name : undefined))
-  );
-}
-
-function meets({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
+function matchesTerm(term: NodeSelectorTerm, { name, node }: NodeState): boolean {
+  return matchesNodeSelectorTerm(term, { name, labels: node?.metadata.labels });
 }
