@@ -1,7 +1,7 @@
 import type { Container, ContainerState, ContainerStatus as ApiContainerStatus, Pod } from '#api/gen/types';
 import { formatTime } from '#base/clock';
 import type { ContainerStatus } from '#cri/cri';
-import { initContainersOf, isSidecar } from './pod-facts.ts';
+import { initContainersOf, isSidecar, shouldRestart } from './pod-facts.ts';
 import type { PodView } from './runtime-view.ts';
 
 /** Why a container is not running, as `state.waiting` tells it. */
@@ -74,7 +74,7 @@ function buildOne(
 ): ApiContainerStatus {
   const [newest, previous] = runs;
   if (!newest) return withoutRun(container, before, input);
-  const waiting = newest.state === 'CONTAINER_EXITED' ? input.waiting.get(container.name) : undefined;
+  const waiting = willRestart(container, newest, input) ? input.waiting.get(container.name) : undefined;
   const state = stateOf(newest, input);
   const last = waiting ? state : previous ? stateOf(previous, input) : before?.lastState;
   const running = newest.state === 'CONTAINER_RUNNING';
@@ -92,6 +92,11 @@ function buildOne(
     started: running && input.probes.started(newest.id, container),
     ...extras(container, running),
   };
+}
+
+/** A run that ended for good is shown as it ended, whatever was said while it was tried. */
+function willRestart(container: Container, run: ContainerStatus, { pod, stopping }: ContainerStatusInput): boolean {
+  return run.state === 'CONTAINER_EXITED' && !stopping && shouldRestart(pod, container, run.exitCode ?? 1);
 }
 
 /** What came with in-place resize and recursive read-only mounts (both on in release 1.36). */

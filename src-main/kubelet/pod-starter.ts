@@ -14,6 +14,9 @@ import type { PodKiller } from './pod-killer.ts';
 import type { Prober } from './prober.ts';
 import { isRunning, latest, readPodView, readySandbox, runtimeLabels, type PodView } from './runtime-view.ts';
 
+/** How long `RunContainerError` shows before `CrashLoopBackOff` does, in milliseconds. */
+const showStartErrorMs = 5_000;
+
 /** What came of one attempt to bring a pod forward. */
 export interface Progress {
   /** By container name: why it does not run. */
@@ -36,6 +39,8 @@ export class PodStarter {
   readonly #parts: PodStarterParts;
   /** By container, the failure whose back-off was announced. */
   readonly #announced = new Map<string, number>();
+  /** By container, why the runtime could not start its last run. */
+  readonly #startErrors = new Map<string, WaitingReason>();
 
   constructor(parts: PodStarterParts) {
     this.#parts = parts;
@@ -53,7 +58,8 @@ export class PodStarter {
   }
 
   forget(podUid: string): void {
-    for (const key of this.#announced.keys()) if (key.startsWith(`${podUid}/`)) this.#announced.delete(key);
+    for (const known of [this.#announced, this.#startErrors])
+      for (const key of known.keys()) if (key.startsWith(`${podUid}/`)) known.delete(key);
   }
 
   async #createSandbox(
@@ -146,28 +152,39 @@ export class PodStarter {
   }
 
   async #start(run: Run, container: Container, last: ContainerStatus | undefined): Promise<void> {
-    const { crashes, containers, options, events } = this.#parts;
+    const { crashes, containers, options } = this.#parts;
     const key = `${uidOf(run.pod)}/${container.name}`;
     if (last?.state === 'CONTAINER_EXITED') {
       const failedMs = last.finishedAtMs ?? options.clock.now();
       const leftMs = crashes.remaining(key, failedMs);
-      if (leftMs > 0) {
-        if (this.#announced.get(key) !== failedMs) events.crashBackOff(run.pod, container);
-        this.#announced.set(key, failedMs);
-        const seconds = formatSeconds(crashes.delay(key));
-        const message = `back-off ${seconds} restarting failed container=${container.name} pod=${formatPod(run.pod)}`;
-        this.#wait(run, container, new NotYetError({ reason: 'CrashLoopBackOff', message }, leftMs));
-        return;
-      }
+      if (leftMs > 0) return this.#backOff(run, container, key, failedMs, leftMs);
       crashes.next(key, failedMs);
     }
+    this.#startErrors.delete(key);
     try {
       await this.#removeOldRuns(run, container);
       await containers.start(run.context, run.pod, container, run.sandbox, attemptOf(run, container.name));
     } catch (error) {
       if (!(error instanceof NotYetError)) throw error;
+      if (error.waiting.reason === 'RunContainerError') this.#startErrors.set(key, error.waiting);
       this.#wait(run, container, error);
     }
+  }
+
+  /** What a failed start said stays to be read for a moment before the back-off takes its place. */
+  #backOff(run: Run, container: Container, key: string, failedMs: number, leftMs: number): void {
+    const { crashes, options, events } = this.#parts;
+    if (this.#announced.get(key) !== failedMs) events.crashBackOff(run.pod, container);
+    this.#announced.set(key, failedMs);
+    const startError = this.#startErrors.get(key);
+    const shownMs = failedMs + showStartErrorMs - options.clock.now();
+    if (startError && shownMs > 0) {
+      this.#wait(run, container, new NotYetError(startError, Math.min(leftMs, shownMs)));
+      return;
+    }
+    const seconds = formatSeconds(crashes.delay(key));
+    const message = `back-off ${seconds} restarting failed container=${container.name} pod=${formatPod(run.pod)}`;
+    this.#wait(run, container, new NotYetError({ reason: 'CrashLoopBackOff', message }, leftMs));
   }
 
   #wait(run: Run, container: Container, error: NotYetError): void {

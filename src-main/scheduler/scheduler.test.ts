@@ -53,7 +53,8 @@ test('says why nothing fits, in upstream words, and tries again when that change
   for (const name of ['worker-1', 'worker-2'])
     server.put(pods, asking(`big-${name}`, { cpu: '3' }, { nodeName: name }));
   await server.settle();
-  server.put(pods, asking('web', { cpu: '2' }));
+  const web = asking('web', { cpu: '2' });
+  server.put(pods, { ...web, metadata: { ...web.metadata, generation: 1 } });
   await server.settle();
   const message =
     '0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. no new claims to deallocate, ' +
@@ -61,7 +62,7 @@ test('says why nothing fits, in upstream words, and tries again when that change
     '2 No preemption victims found for incoming pod.';
   expect(eventsOf('web')).toEqual([`Warning FailedScheduling ${message}`]);
   expect(server.get<Pod>(pods, 'default/web')?.status?.conditions).toMatchObject([
-    { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
+    { type: 'PodScheduled', observedGeneration: 1, status: 'False', reason: 'Unschedulable', message },
   ]);
   server.remove(pods, 'default/big-worker-2');
   await server.settle();

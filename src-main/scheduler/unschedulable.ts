@@ -22,11 +22,13 @@ export async function writeUnschedulable(
   const all = pod.status?.conditions ?? [];
   const before = all.find(({ type }) => type === 'PodScheduled');
   const sameNomination = (pod.status?.nominatedNodeName ?? '') === nominatedNodeName;
-  const same = before?.status === 'False' && before.reason === 'Unschedulable' && before.message === message;
+  const seen = before?.observedGeneration === pod.metadata.generation;
+  const same = seen && before?.status === 'False' && before.reason === 'Unschedulable' && before.message === message;
   if (same && sameNomination) return;
   const since = before?.status === 'False' ? before.lastTransitionTime : undefined;
   const condition: PodCondition = {
     type: 'PodScheduled',
+    ...observed(pod),
     status: 'False',
     lastTransitionTime: since ?? formatTime(clock.now()),
     reason: 'Unschedulable',
@@ -37,6 +39,11 @@ export async function writeUnschedulable(
   const { namespace = '', name = '', uid } = pod.metadata;
   const patch = { metadata: { uid }, status };
   await client.resource<Pod>(pods).patch(context, namespace, name, 'merge', patch, { subresource: 'status' });
+}
+
+/** Which generation of `pod` a condition speaks of. */
+function observed({ metadata: { generation } }: Pod): { readonly observedGeneration?: number } {
+  return generation === undefined ? {} : { observedGeneration: generation };
 }
 
 /** Takes the victims of a preemption off their node, least important first. */
@@ -54,6 +61,7 @@ export async function evictVictims(
     const others = (victim.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
     const condition: PodCondition = {
       type: 'DisruptionTarget',
+      ...observed(victim),
       status: 'True',
       lastTransitionTime: formatTime(clock.now()),
       reason: 'PreemptionByScheduler',

@@ -65,7 +65,8 @@ export function respondError(response: Outgoing, error: unknown, auditId: string
   const body = encodeObject(status.toStatus());
   const headers: Record<string, string> = { ...commonHeaders(auditId), 'content-type': 'application/json' };
   headers['content-length'] = String(body.length);
-  const retryAfter = status.details?.retryAfterSeconds ?? (status.code === 429 ? 1 : undefined);
+  // Clients repeat by themselves what carries this header: a refused eviction must not, `kubectl drain` tells of it.
+  const retryAfter = status.details?.retryAfterSeconds;
   if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
   response.writeHead(status.code, headers);
   response.end(body);

@@ -82,7 +82,9 @@ describe('with a service account', () => {
     await bind('a', 'n1');
     const pod = await send({ method: 'GET', path: `${pods}/a` });
     expect(pod.spec).toMatchObject({ nodeName: 'n1' });
-    expect(pod.status).toMatchObject({ conditions: [{ type: 'PodScheduled', status: 'True' }] });
+    expect(pod.status).toMatchObject({
+      conditions: [{ type: 'PodScheduled', observedGeneration: 1, status: 'True' }],
+    });
     await expect(bind('a', 'n2')).rejects.toMatchObject({
       reason: 'Conflict',
       message: 'Operation cannot be fulfilled on pods/binding "a": pod a is already assigned to node "n1"',

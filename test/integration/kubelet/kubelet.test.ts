@@ -113,6 +113,30 @@ describe('a pod', () => {
     expect(at.pod('crash').status?.containerStatuses?.[0]?.state?.waiting?.message).toContain('back-off 20s');
   });
 
+  it('shows why a container cannot be started, then that it backs off', async () => {
+    const spec = { containers: [{ name: 'main', image: 'busybox', command: ['nosuch'] }] };
+    const state = (name: string) => at.pod(name).status?.containerStatuses?.[0];
+    await at.run('bad', spec);
+    const message = expect.stringMatching(/exec: "nosuch": executable file not found in \$PATH: unknown$/);
+    expect(state('bad')?.state).toEqual({ waiting: { reason: 'RunContainerError', message } });
+    expect(state('bad')?.lastState?.terminated).toMatchObject({
+      exitCode: 128,
+      reason: 'StartError',
+      message,
+      startedAt: '1970-01-01T00:00:00Z',
+    });
+    expect(at.pod('bad').status?.phase).toBe('Running');
+    await at.server.step(5_000);
+    expect(state('bad')?.state?.waiting?.reason).toBe('CrashLoopBackOff');
+    await at.run('bad-once', { ...spec, restartPolicy: 'Never' });
+    expect(at.pod('bad-once').status?.phase).toBe('Failed');
+    expect(state('bad-once')).toMatchObject({
+      restartCount: 0,
+      lastState: {},
+      state: { terminated: { exitCode: 128, reason: 'StartError', message } },
+    });
+  });
+
   it('ends as Succeeded when its containers do', async () => {
     const pod = await at.run('job', {
       restartPolicy: 'Never',

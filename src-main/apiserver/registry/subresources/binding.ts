@@ -54,7 +54,13 @@ function boundPod(pod: Pod & KubeObject, { target, metadata }: Binding & KubeObj
   if ((pod.spec.schedulingGates ?? []).length > 0) {
     throw conflict(bindingResource, name, `pod ${name} has non-empty .spec.schedulingGates`);
   }
-  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: formatTime(nowMs) };
+  const { generation } = pod.metadata;
+  const scheduled = {
+    type: 'PodScheduled',
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    status: 'True',
+    lastTransitionTime: formatTime(nowMs),
+  };
   const { annotations } = metadata;
   return {
     ...pod,
