@@ -143,8 +143,14 @@ describe('with a service account', () => {
     await makePod('a');
     await evict('a');
     await expect(send({ method: 'GET', path: `${pods}/a` })).rejects.toMatchObject({ reason: 'NotFound' });
-    const pod = await makePod('b');
-    await send({ method: 'PUT', path: `${pods}/b/status`, body: { ...pod, status: { phase: 'Running' } } });
+    const setReady = async (name: string, ready: string): Promise<void> => {
+      const pod = await makePod(name);
+      const conditions = [{ type: 'Ready', status: ready }];
+      const body = { ...pod, status: { phase: 'Running', conditions } };
+      await send({ method: 'PUT', path: `${pods}/${name}/status`, body });
+    };
+    await setReady('b', 'True');
+    await setReady('sick', 'False');
     const budget = { metadata: { name: 'pdb' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'web' } } } };
     const made = await send({
       method: 'POST',
@@ -168,6 +174,9 @@ describe('with a service account', () => {
       reason: 'TooManyRequests',
       message: "Cannot evict pod as it would violate the pod's disruption budget.",
     });
+    // It is not among the healthy ones that the budget guards.
+    await evict('sick');
+    await expect(send({ method: 'GET', path: `${pods}/sick` })).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
   test('deletecollection takes what the selector names', async () => {

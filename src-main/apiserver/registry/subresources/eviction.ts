@@ -1,5 +1,6 @@
 import type { Eviction, Pod, PodDisruptionBudget } from '#api/gen/types';
 import { matchesSelector, selectorOf } from '#api/machinery/labels';
+import { isConditionTrue } from '#api/machinery/meta';
 import type { KubeObject } from '#api/machinery/object';
 import { StatusError } from '#api/machinery/status';
 import { formatTime, type Clock } from '#base/clock';
@@ -60,7 +61,7 @@ export class EvictionSubresource {
       throw new StatusError('InternalError', message);
     }
     const [budget] = covering;
-    if (!budget) return;
+    if (!budget || isFree(pod, budget as Budget)) return;
     const { namespace = '', name = '' } = budget.metadata;
     await this.#store.update(
       scope.context,
@@ -76,6 +77,17 @@ export class EvictionSubresource {
 function isBeyondBudget({ metadata, status }: Pod & KubeObject): boolean {
   const phase = status?.phase;
   return metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending';
+}
+
+/**
+ * A pod that is not ready counts for nothing in its budget. It may go if the budget says always
+ * (`unhealthyPodEvictionPolicy`), or if the healthy ones are enough without it.
+ */
+function isFree({ status }: Pod, budget: Budget): boolean {
+  if (isConditionTrue(status?.conditions, 'Ready')) return false;
+  if (budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = budget.status ?? {};
+  return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
 }
 
 function charged(budget: Budget, pod: string, nowMs: number): Budget {
