@@ -99,13 +99,12 @@ export class FabricNode {
   }
 }
 
-/** The simulated network of one lab: every node and pod address, routes between them, and cut links. */
+/** The simulated network of one lab: every node and pod address, routes between them. */
 export class Fabric implements Wire {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #nodes = new Map<string, FabricNode>();
   readonly #namespaces = new Map<string, FabricNamespace>();
-  readonly #cut = new Set<string>();
 
   constructor(options: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = options.clock;
@@ -156,17 +155,11 @@ export class Fabric implements Wire {
     return this.#namespaces.has(ip);
   }
 
-  /** Cuts or heals the way from one node to another (one direction). */
-  setLink(from: string, to: string, connected: boolean): void {
-    if (connected) this.#cut.delete(`${from}>${to}`);
-    else this.#cut.add(`${from}>${to}`);
-  }
-
   async dial(context: Context, from: FabricNamespace, address: SocketAddress): Promise<Socket> {
     const target = this.#route('TCP', from, address);
     if (target === 'refused')
       throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
-    const namespace = await this.#reach(context, from, target);
+    const namespace = await this.#reach(context, target);
     const accept = namespace.listener(target.port);
     if (!accept) throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
     const local: SocketAddress = { ip: from.ip, port: from.ephemeralPort() };
@@ -191,7 +184,7 @@ export class Fabric implements Wire {
       throw new DialError('ECONNREFUSED', `udp ${address.ip}:${address.port}: connection refused`);
     const limit = context.withTimeout(this.#clock, datagramTimeoutMs);
     try {
-      const namespace = await this.#reach(limit.context, from, target);
+      const namespace = await this.#reach(limit.context, target);
       const handler = namespace.datagramListener(target.port);
       if (!handler) throw new DialError('ECONNREFUSED', `udp ${address.ip}:${address.port}: connection refused`);
       return await new Promise<Uint8Array>((resolve, reject) => {
@@ -214,18 +207,13 @@ export class Fabric implements Wire {
   }
 
   /** The namespace that owns the address, or the failure a real network would show after the time it would take. */
-  async #reach(context: Context, from: FabricNamespace, target: SocketAddress): Promise<FabricNamespace> {
+  async #reach(context: Context, target: SocketAddress): Promise<FabricNamespace> {
     const namespace = this.#namespaces.get(target.ip);
     if (!namespace) {
       await this.#clock.sleep(context, neighbourTimeoutMs);
       throw new DialError('EHOSTUNREACH', `connect ${target.ip}:${target.port}: no route to host`);
     }
-    const there = namespace.nodeName;
-    const lost =
-      this.#nodes.get(there)?.up === false ||
-      this.#cut.has(`${from.nodeName}>${there}`) ||
-      this.#cut.has(`${there}>${from.nodeName}`);
-    if (lost) {
+    if (this.#nodes.get(namespace.nodeName)?.up === false) {
       await this.#clock.sleep(context, connectTimeoutMs);
       throw new DialError('ETIMEDOUT', `connect ${target.ip}:${target.port}: connection timed out`);
     }

@@ -16,17 +16,13 @@ export class HostPorts {
   readonly #logger: Logger;
   readonly #servers = new Map<number, Server>();
   readonly #connections = new Set<HostSocket>();
-  readonly #taken = new Map<number, string>();
+  /** Ports that could not be opened, said once each. */
+  readonly #taken = new Set<number>();
   #closed = false;
 
   constructor(options: { readonly dial: PortDialer; readonly logger: Logger }) {
     this.#dial = options.dial;
     this.#logger = options.logger;
-  }
-
-  /** Ports that could not be opened, with the reason. */
-  get conflicts(): ReadonlyMap<number, string> {
-    return this.#taken;
   }
 
   /** Opens what is new and closes what is no longer wanted. */
@@ -37,7 +33,7 @@ export class HostPorts {
       server.close();
       this.#servers.delete(port);
     }
-    for (const port of this.#taken.keys()) if (!wanted.has(port)) this.#taken.delete(port);
+    for (const port of this.#taken) if (!wanted.has(port)) this.#taken.delete(port);
     for (const port of wanted) if (!this.#servers.has(port)) this.#open(port);
   }
 
@@ -54,7 +50,7 @@ export class HostPorts {
       this.#servers.delete(port);
       if (!this.#taken.has(port))
         this.#logger.warn(`node port ${port} cannot be opened on 127.0.0.1`, { error: messageOf(error) });
-      this.#taken.set(port, messageOf(error));
+      this.#taken.add(port);
     });
     server.on('listening', () => this.#taken.delete(port));
     server.listen(port, '127.0.0.1');

@@ -1,6 +1,4 @@
 import type { Clock } from '#base/clock';
-import type { Disposable } from '#base/disposable';
-import { disposable } from '#base/disposable';
 import type { Fabric, FabricNode } from './fabric.ts';
 
 export type MachineState = 'running' | 'killed' | 'stopped';
@@ -15,8 +13,7 @@ export interface EmbeddedMachineOptions {
 }
 
 /**
- * A simulated machine: power, a network card on the lab's fabric, and facts. What runs on it hears of its end through
- * `onPowerLost`, as processes hear of a power cut: not at all in time to do something about it.
+ * A simulated machine: power, a network card on the lab's fabric, and facts. Who puts programs on it ends them with it.
  */
 export class EmbeddedMachine {
   readonly name: string;
@@ -26,7 +23,6 @@ export class EmbeddedMachine {
   readonly network: FabricNode;
   readonly #fabric: Fabric;
   readonly #clock: Clock;
-  readonly #listeners = new Set<() => void>();
   #state: MachineState = 'stopped';
   #sinceMs: number;
 
@@ -67,11 +63,6 @@ export class EmbeddedMachine {
     this.#powerOff('stopped');
   }
 
-  onPowerLost(listener: () => void): Disposable {
-    this.#listeners.add(listener);
-    return disposable(() => this.#listeners.delete(listener));
-  }
-
   /** Takes the machine off the fabric for good. */
   remove(): void {
     this.#powerOff('stopped');
@@ -82,7 +73,6 @@ export class EmbeddedMachine {
     if (this.#state !== 'running') return;
     this.#enter(state);
     this.network.setUp(false);
-    for (const listener of [...this.#listeners]) listener();
   }
 
   #enter(state: MachineState): void {
