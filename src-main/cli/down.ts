@@ -1,35 +1,44 @@
 import { rmSync } from 'node:fs';
-import { isStatus } from '#api/machinery/status';
 import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { ClusterError } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { removeFromKubeconfig } from '#cluster/kubeconfig';
 import { loadLabConfig } from '#cluster/lab-config';
+import type { Lab } from '#contract/labs';
 import { readHostAccess } from '#host/open-host';
 import { withHost } from './host-access.ts';
 
 const shutdownTimeoutMs = 30_000;
 
-/** Stops a lab, and its headless host when that was the last one. Says what was done. Throws ClusterError, StatusError. */
+/** What a host said while it stopped a lab. */
+interface Stopped {
+  readonly wasRunning: boolean;
+  /** Whether other labs of the host go on. */
+  readonly othersRun: boolean;
+}
+
+/** Stops a lab, and its headless host when no other lab runs there. Says what was done. Throws ClusterError, StatusError. */
 export async function down(home: Home, lab: string, remove: boolean): Promise<string> {
   const known = home.labNames().includes(lab);
   if (!known) throw new ClusterError('LAB_MISSING', `there is no lab ${lab} in ${home.path}`);
   const access = readHostAccess(home);
-  const wasRunning = await withHost(home, async (host) => {
-    const before = (await host.call('labs.list', {})).find((one) => one.name === lab)?.phase;
-    await host.call(remove ? 'lab.delete' : 'lab.stop', { lab }).catch((error: unknown) => {
-      // A headless host ends with its last lab, sometimes before it could say that it is done.
-      if (!isStatus(error, 'ServiceUnavailable')) throw error;
-    });
-    return before !== 'stopped' && before !== 'failed';
+  const stopped = await withHost(home, async (host): Promise<Stopped> => {
+    const before = await host.call('labs.list', {});
+    await host.call(remove ? 'lab.delete' : 'lab.stop', { lab });
+    const after = await host.call('labs.list', {});
+    return { wasRunning: before.some((one) => one.name === lab && isActive(one)), othersRun: after.some(isActive) };
   });
-  if (wasRunning === undefined && remove) deleteFolder(home, lab);
-  if (access?.kind === 'headless') await waitForHost(home, access.pid);
+  if (!stopped && remove) deleteFolder(home, lab);
+  if (stopped && !stopped.othersRun && access?.kind === 'headless') await endHost(home, access.pid);
   if (remove) return `lab ${lab} deleted`;
-  return wasRunning
+  return stopped?.wasRunning
     ? `lab ${lab} stopped; 'drydock up --name ${lab}' brings everything back`
     : `lab ${lab} is not running`;
+}
+
+function isActive(lab: Lab): boolean {
+  return lab.phase !== 'stopped' && lab.phase !== 'failed';
 }
 
 function deleteFolder(home: Home, lab: string): void {
@@ -48,11 +57,12 @@ function readableConfig(home: Home, lab: string): ReturnType<typeof loadLabConfi
   }
 }
 
-/** A headless host ends by itself when its lab is down; the app stays. */
-async function waitForHost(home: Home, pid: number): Promise<void> {
+/** A headless host has nothing to do without labs; the app stays. */
+async function endHost(home: Home, pid: number): Promise<void> {
   const clock = new RealClock();
   const { context, cancel } = Context.background().withTimeout(clock, shutdownTimeoutMs);
   try {
+    if (home.holder()?.pid === pid) process.kill(pid, 'SIGTERM');
     while (home.holder()?.pid === pid) await clock.sleep(context, 30);
   } finally {
     cancel();

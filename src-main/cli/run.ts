@@ -158,7 +158,7 @@ async function runUp(
     terminal.out(renderFacts(running.facts, args.flag('json')));
     if (!args.flag('json')) terminal.error('Ctrl-C stops the lab; everything in it is kept.');
   }
-  await untilOver(interruption, running, request.name);
+  await untilOver(interruption, running);
   return 0;
 }
 
@@ -180,17 +180,9 @@ function renderFacts(facts: UpFacts, json: boolean): string {
   ].join('\n');
 }
 
-/** Lives until `interruption` ends or the lab was stopped from elsewhere; then takes everything down in order. */
-async function untilOver(interruption: Context, running: RunningUp, lab: string): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const check = (): void => {
-      const phase = running.host.labs.list().find((one) => one.name === lab)?.phase;
-      if (phase === undefined || phase === 'stopped' || phase === 'failed') resolve();
-    };
-    running.host.labs.onChange(check);
-    interruption.onEnd(resolve);
-    check();
-  });
+/** Lives until `interruption` ends, whatever its labs do meanwhile; then takes everything down in order. */
+async function untilOver(interruption: Context, running: RunningUp): Promise<void> {
+  await new Promise<void>((resolve) => interruption.onEnd(resolve));
   await running.stop();
 }
 

@@ -3,6 +3,9 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { Home } from '#cluster/home';
+import { ControlClient } from '#host/control-client';
+import { readHostAccess } from '#host/open-host';
 import {
   cli,
   drydock,
@@ -226,6 +229,34 @@ describe('drydock, the command line', () => {
         new RegExp(`port ${port}.*(taken|in use)`),
       );
       expectRefusal(await drydock(['up', '--home', home, '--ui-port', port]), new RegExp(`port ${port}.*taken`));
+    });
+  });
+
+  describe('with two labs of one host', () => {
+    const home = temporaryHome();
+    afterAll(() => {
+      rmSync(home, { recursive: true, force: true });
+    });
+
+    it('stops one without the other, and the host with the last', async () => {
+      const first = await TestLab.up(['--workers', '0'], home);
+      const access = readHostAccess(new Home(home));
+      if (!access) throw new Error('no host holds the home');
+      const client = await ControlClient.connect(access);
+      await client.call('lab.create', { name: 'second', driver: 'embedded', masters: 1, workers: 0 });
+      for await (const event of client.watch('labs', {})) {
+        if ('object' in event && event.object.name === 'second' && event.object.phase === 'running') break;
+      }
+      client.close();
+      expect((await drydock(['down', '--home', home])).code).toBe(0);
+      const list = JSON.parse((await drydock(['list', '--home', home, '--json'])).stdout) as object[];
+      expect(list).toMatchObject([
+        { name: 'lab', phase: 'stopped' },
+        { name: 'second', phase: 'running' },
+      ]);
+      expect((await drydock(['down', '--name', 'second', '--delete', '--home', home])).code).toBe(0);
+      await untilGone(first.facts.pid);
+      expect(new Home(home).holder()).toBeUndefined();
     });
   });
 
