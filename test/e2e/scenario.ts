@@ -65,8 +65,6 @@ export async function killAndWatchPodsMove(page: Page, onDown: () => Promise<voi
   const before = await card.locator('[data-pod^="web-"]').count();
   expect(before).toBeGreaterThan(0);
   await page.getByTestId(`kill-${victim}`).click();
-  const confirm = page.getByTestId(`kill-${victim}`);
-  if ((await card.getAttribute('data-machine')) === 'running') await confirm.click();
   await page.locator(`[data-node="${victim}"][data-machine="killed"]`).waitFor();
   await page.locator(`[data-node="${victim}"][data-state="not-ready"]`).waitFor({ timeout: movedMs });
   await page.getByTestId('two-truths').waitFor();
