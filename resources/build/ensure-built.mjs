@@ -10,6 +10,7 @@ const outputs = [
   'out/main/drydock.cjs',
   'out/main/start.cjs',
   'out/main/index.cjs',
+  'out/agent/node-agent.cjs',
   'out/preload/index.cjs',
   'out/renderer/index.html',
 ];

@@ -21,7 +21,7 @@ import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import { withWorker, type LabConfig, type WorkerConfig } from './lab-config.ts';
 import { labKubeconfigPath } from './lab-kubeconfig.ts';
-import type { EtcdAccess, LabTruth, RunningLab } from './lab-view.ts';
+import type { EtcdAccess, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
 import { TruthTeller } from './truths.ts';
@@ -133,8 +133,8 @@ export class EmbeddedLab implements RunningLab {
     }
   }
 
-  async addWorker(context: Context, name: string | undefined): Promise<string> {
-    const { config, worker } = withWorker(this.#config, name);
+  async addWorker(context: Context, wanted: NewWorker): Promise<string> {
+    const { config, worker } = withWorker(this.#config, wanted.name);
     const added = this.#createWorker(worker);
     this.#workers.set(worker.name, added);
     this.#keep(config);
@@ -143,7 +143,7 @@ export class EmbeddedLab implements RunningLab {
     return worker.name;
   }
 
-  killWorker(name: string): void {
+  async killWorker(_context: Context, name: string): Promise<void> {
     this.worker(name).kill();
   }
 

@@ -45,6 +45,14 @@ export interface EtcdAccess {
   readonly key: string;
 }
 
+/** A worker to be added. What is absent is chosen as the lab's other workers have it. */
+export interface NewWorker {
+  readonly name?: string;
+  readonly driver?: DriverName;
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+}
+
 /** A running lab as its host uses it. */
 export interface RunningLab {
   readonly config: LabConfig;
@@ -55,8 +63,9 @@ export interface RunningLab {
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;
-  addWorker(context: Context, name: string | undefined): Promise<string>;
-  killWorker(name: string): void;
+  /** Answers with the new node's name when it is Ready. */
+  addWorker(context: Context, wanted: NewWorker): Promise<string>;
+  killWorker(context: Context, name: string): Promise<void>;
   startWorker(context: Context, name: string): Promise<void>;
   deleteWorker(context: Context, name: string): Promise<void>;
   stop(): Promise<void>;

@@ -46,6 +46,27 @@ export interface PodSandboxConfig {
   readonly annotations: Labels;
   /** `NODE` shares the node's network (`hostNetwork`). */
   readonly network: 'POD' | 'NODE';
+  /** `NODE` shares the node's System V IPC and shared memory (`hostIPC`). Default `POD`. */
+  readonly ipc?: 'POD' | 'NODE';
+  /** `POD`: all containers see each other (`shareProcessNamespace`). Default `CONTAINER`. */
+  readonly pid?: 'POD' | 'CONTAINER' | 'NODE';
+  /** Folder of the containers' logs on the node. Runtimes that keep logs elsewhere ignore it. */
+  readonly logDirectory?: string;
+  /** The pod's cgroup, under which containers are put: `/kubepods/burstable/pod<uid>`. */
+  readonly cgroupParent?: string;
+  readonly sysctls?: Labels;
+  /** The sandbox itself is privileged, so that its containers may be. */
+  readonly privileged?: boolean;
+  readonly portMappings?: readonly PortMapping[];
+}
+
+/** A port of the node that leads into the sandbox (`hostPort`). */
+export interface PortMapping {
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly containerPort: number;
+  readonly hostPort: number;
+  /** Empty for every address of the node. */
+  readonly hostIP: string;
 }
 
 export type PodSandboxState = 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
@@ -75,6 +96,48 @@ export interface Mount {
   /** A path on the node. A missing one is created as a directory. */
   readonly hostPath: string;
   readonly readonly: boolean;
+  /** Default `PRIVATE`. */
+  readonly propagation?: 'PRIVATE' | 'HOST_TO_CONTAINER' | 'BIDIRECTIONAL';
+}
+
+/** Limits of one container as the kernel's cgroups count them. Absent members are unlimited. */
+export interface LinuxContainerResources {
+  /** Microseconds. */
+  readonly cpuPeriod?: number;
+  /** CPU time a period, in microseconds. */
+  readonly cpuQuota?: number;
+  /** Relative weight; 1024 for a whole CPU. */
+  readonly cpuShares?: number;
+  readonly memoryLimitBytes?: number;
+  readonly oomScoreAdj?: number;
+}
+
+export type SeccompProfile =
+  { readonly type: 'RuntimeDefault' | 'Unconfined' } | { readonly type: 'Localhost'; readonly path: string };
+
+/** Who a container runs as and what it may (`securityContext`, already merged with the pod's). */
+export interface ContainerSecurity {
+  readonly privileged?: boolean;
+  /** Without `CAP_`. `ALL` means all. */
+  readonly addCapabilities?: readonly string[];
+  readonly dropCapabilities?: readonly string[];
+  readonly runAsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly readonlyRootfs?: boolean;
+  readonly noNewPrivs?: boolean;
+  /** Default `RuntimeDefault` is the kubelet's choice, not the runtime's: absent means unconfined. */
+  readonly seccomp?: SeccompProfile;
+}
+
+/** A user's right to pull from one registry, from an image pull secret. Never logged. */
+export interface RegistryAuth {
+  readonly username?: string;
+  readonly password?: string;
+  /** Base64 of `username:password`, as `.dockerconfigjson` keeps it. */
+  readonly auth?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+  readonly serverAddress?: string;
 }
 
 export interface ContainerConfig {
@@ -95,6 +158,10 @@ export interface ContainerConfig {
   readonly tty: boolean;
   /** Numeric user the process runs as; the image's own when absent. */
   readonly runAsUser?: number;
+  /** File of the log below the sandbox's `logDirectory`: `nginx/0.log`. */
+  readonly logPath?: string;
+  readonly resources?: LinuxContainerResources;
+  readonly security?: ContainerSecurity;
 }
 
 export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
@@ -119,7 +186,7 @@ export interface ContainerStatus extends Omit<Container, 'image'> {
   readonly startedAtMs?: number;
   readonly finishedAtMs?: number;
   readonly exitCode?: number;
-  /** `Completed` or `Error` once exited; the reason of a failed start otherwise. */
+  /** `Completed`, `Error` or `OOMKilled` once exited; the reason of a failed start otherwise. */
   readonly reason?: string;
   readonly message?: string;
 }
@@ -233,6 +300,8 @@ export interface RuntimeService {
   /** The container's log. Runtimes write it to a file; this hides where. Throws NotFound once it is removed. */
   containerLog(context: Context, containerId: string, options: LogOptions): Promise<AsyncIterable<LogRecord>>;
   containerStats(context: Context, containerId: string): Promise<ContainerStats>;
+  /** Changes the limits of a container that exists. Runtimes without real limits accept and keep them. */
+  updateContainerResources(context: Context, containerId: string, resources: LinuxContainerResources): Promise<void>;
   /** Every change from now on. Ends with `context`. */
   getContainerEvents(context: Context): AsyncIterable<ContainerEvent>;
 }
@@ -243,6 +312,16 @@ export interface Image {
   readonly repoTags: readonly string[];
   readonly repoDigests: readonly string[];
   readonly sizeBytes: number;
+  /** The numeric user the image's processes run as; absent when it names one, or none. */
+  readonly uid?: number;
+  /** The user by name, when the image names one. */
+  readonly username?: string;
+}
+
+/** The file system images live on. */
+export interface ImageFsInfo {
+  readonly mountpoint: string;
+  readonly usedBytes: number;
 }
 
 /** Images of one node. Errors as for {@link RuntimeService}. */
@@ -254,7 +333,8 @@ export interface ImageService {
    * Returns the image's id. Throws InvalidArgument for a malformed reference, NotFound for an unknown tag and Unknown, as
    * containerd does, for a repository or registry that is not there.
    */
-  pullImage(context: Context, image: string): Promise<string>;
+  pullImage(context: Context, image: string, auth?: RegistryAuth): Promise<string>;
   /** Idempotent. */
   removeImage(context: Context, image: string): Promise<void>;
+  imageFsInfo(context: Context): Promise<ImageFsInfo>;
 }

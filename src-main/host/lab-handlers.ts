@@ -47,8 +47,10 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'lab.stop': (_context, { lab }) => done(() => labs.stop(lab)),
     'lab.delete': (_context, { lab }) => done(() => labs.delete(lab)),
     'node.add': (context, { lab, node }) =>
-      answer(async () => ({ node: await labs.running(lab).addWorker(context, node) })),
-    'node.kill': (_context, { lab, node }) => done(() => labs.running(lab).killWorker(node)),
+      answer(async () => ({
+        node: await labs.running(lab).addWorker(context, node === undefined ? {} : { name: node }),
+      })),
+    'node.kill': (context, { lab, node }) => done(() => labs.running(lab).killWorker(context, node)),
     'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),
     'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),

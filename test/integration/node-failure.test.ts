@@ -1,3 +1,4 @@
+import { Context } from '#base/context';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Deployment, Pod } from '#api/gen/types';
 import { deployments } from '#client/resources';
@@ -30,7 +31,7 @@ test('a node that dies is found out, its pods are replaced elsewhere, and it com
     .map(({ metadata }) => metadata.uid);
   expect(doomed).toHaveLength(2);
 
-  at.lab.killWorker('worker-2');
+  await at.lab.killWorker(Context.background(), 'worker-2');
   await at.pass(39 * second);
   expect(readyOf(await at.node('worker-2'))).toBe('True');
   const silentMs =

@@ -15,6 +15,7 @@ import {
   type ContainerStatus,
   type ExecSyncResult,
   type Image,
+  type ImageFsInfo,
   type ImageService,
   type LogOptions,
   type LogRecord,
@@ -288,6 +289,11 @@ export class SimulatedRuntime implements RuntimeService, ImageService {
     };
   }
 
+  /** Limits are kept by the kubelet; nothing is enforced on simulated processes. */
+  async updateContainerResources(_context: Context, containerId: string): Promise<void> {
+    this.#requireContainer(containerId);
+  }
+
   getContainerEvents(context: Context): AsyncIterable<ContainerEvent> {
     const queue = new AsyncQueue<ContainerEvent>(() => this.#listeners.delete(queue));
     this.#listeners.add(queue);
@@ -312,6 +318,11 @@ export class SimulatedRuntime implements RuntimeService, ImageService {
 
   async removeImage(_context: Context, image: string): Promise<void> {
     this.#images.remove(image);
+  }
+
+  async imageFsInfo(): Promise<ImageFsInfo> {
+    const usedBytes = this.#images.list().reduce((sum, image) => sum + image.sizeBytes, 0);
+    return { mountpoint: '/var/lib/simulator', usedBytes };
   }
 
   #now(): number {

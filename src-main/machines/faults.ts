@@ -1,0 +1,49 @@
+/**
+ * Faults: what is broken on purpose. One interface for the three drivers. Every fault has an id, an expiry and a heal; it
+ * is undone at `down`, at a restart, and when Drydock dies.
+ */
+export type FaultSpec =
+  /** The machine stops in order, loses power, freezes, or restarts. `restart` heals by itself. */
+  | { readonly kind: 'node'; readonly node: string; readonly action: 'stop' | 'kill' | 'pause' | 'restart' }
+  /** One program dies and is held down until healed. */
+  | {
+      readonly kind: 'process';
+      readonly node: string;
+      readonly process: 'kubelet' | 'kube-proxy' | 'containerd' | 'network';
+    }
+  /** Packets from `from` to `to`, and back unless `oneWay`, are dropped. {@link apiEnd} stands for the API server. */
+  | { readonly kind: 'cut'; readonly from: string; readonly to: string; readonly oneWay?: boolean }
+  /** Shapes what leaves `from` for `to` (every node when absent). */
+  | {
+      readonly kind: 'shape';
+      readonly from: string;
+      readonly to?: string;
+      readonly latencyMs?: number;
+      readonly lossPercent?: number;
+      /** Kilobits (1000 bits) a second. */
+      readonly rateKbit?: number;
+    }
+  /** Cluster DNS queries of the node's pods are dropped. */
+  | { readonly kind: 'dns'; readonly node: string }
+  /** Fills the disk until `freePercent` is left. */
+  | { readonly kind: 'disk'; readonly node: string; readonly freePercent: number }
+  | { readonly kind: 'memory'; readonly node: string; readonly bytes: number }
+  | { readonly kind: 'cpu'; readonly node: string; readonly cores: number }
+  | { readonly kind: 'pids'; readonly node: string; readonly count: number };
+
+/** In `from` and `to` of a cut: the API server. */
+export const apiEnd = 'api';
+
+export type FaultState = 'applying' | 'active' | 'healing' | 'healed' | 'failed';
+
+export interface Fault {
+  /** `f-1`, unique in a lab. */
+  readonly id: string;
+  readonly spec: FaultSpec;
+  readonly state: FaultState;
+  /** One sentence for a person: what was done, or why it could not be. */
+  readonly text: string;
+  readonly sinceMs: number;
+  /** When it heals by itself. */
+  readonly expiresAtMs: number;
+}
