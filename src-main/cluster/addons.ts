@@ -12,7 +12,7 @@ import {
   serviceAccounts,
   services,
 } from '#client/resources';
-import { clusterDomain, corednsVersion } from './coredns-program.ts';
+import { clusterDomain, corednsVersion } from './workers/coredns-program.ts';
 
 export const dnsServiceIp = '10.96.0.10';
 const namespace = 'kube-system';

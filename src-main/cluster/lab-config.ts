@@ -6,7 +6,8 @@ export type DriverName = 'embedded' | 'docker' | 'ssh';
 
 export interface WorkerConfig {
   readonly name: string;
-  /** Address on the lab's network. */
+  readonly driver: DriverName;
+  /** Address on the lab's network; empty for a machine that has its own. */
   readonly ip: string;
   readonly cpus: number;
   readonly memoryBytes: number;
@@ -92,7 +93,13 @@ export function withWorker(config: LabConfig, name: string | undefined): { confi
     (n) => `172.30.${1 + Math.floor((n + 9) / 250)}.${1 + ((n + 9) % 250)}`,
     config.workers.map((one) => one.ip),
   );
-  const worker: WorkerConfig = { name: chosen, ip, cpus: workerCpus, memoryBytes: workerMemoryBytes };
+  const worker: WorkerConfig = {
+    name: chosen,
+    driver: config.driver,
+    ip,
+    cpus: workerCpus,
+    memoryBytes: workerMemoryBytes,
+  };
   return { config: { ...config, workers: [...config.workers, worker] }, worker };
 }
 
@@ -134,17 +141,16 @@ function decodeLabConfig(value: unknown): LabConfig {
     return {
       ...(maxPods === undefined ? {} : { maxPods: asNumber(maxPods, 'maxPods') }),
       name: asText(worker['name'], 'name'),
+      driver: asDriver(worker['driver'] ?? 'embedded'),
       ip: asText(worker['ip'], 'ip'),
       cpus: asNumber(worker['cpus'], 'cpus'),
       memoryBytes: asNumber(worker['memoryBytes'], 'memoryBytes'),
     };
   });
-  const driver = asText(record['driver'], 'driver');
-  if (driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh') throw new Error(`driver is '${driver}'`);
   return {
     formatVersion: 1,
     name: asText(record['name'], 'name'),
-    driver,
+    driver: asDriver(record['driver']),
     masters: asNumber(record['masters'], 'masters'),
     workers,
     apiPort: asNumber(record['apiPort'], 'apiPort'),
@@ -152,6 +158,11 @@ function decodeLabConfig(value: unknown): LabConfig {
     kubeconfigs: asArray(record['kubeconfigs'], 'kubeconfigs').map((one) => asText(one, 'a kubeconfig')),
     createdAtMs: asNumber(record['createdAtMs'], 'createdAtMs'),
   };
+}
+
+function asDriver(value: unknown): DriverName {
+  if (value === 'embedded' || value === 'docker' || value === 'ssh') return value;
+  throw new Error(`driver is '${String(value)}'`);
 }
 
 function asRecord(value: unknown, what: string): Record<string, unknown> {

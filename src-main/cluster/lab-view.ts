@@ -22,8 +22,11 @@ export type LabTruth =
       readonly role: 'master' | 'worker';
       readonly driver: DriverName;
       readonly address: string;
-      readonly state: 'starting' | 'running' | 'killed' | 'stopped';
+      readonly state: 'starting' | 'running' | 'paused' | 'killed' | 'stopped' | 'unreachable';
       readonly sinceMs: number;
+      /** What its pods may use; absent for a master. */
+      readonly cpus?: number;
+      readonly memoryBytes?: number;
     }
   | {
       readonly kind: 'component';

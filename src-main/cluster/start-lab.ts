@@ -5,7 +5,7 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
 import { EtcdError } from '#etcd/client';
-import { EmbeddedLab } from './embedded-lab.ts';
+import { Lab } from './lab.ts';
 import { ClusterError } from './errors.ts';
 import { writeFileAtomic } from './files.ts';
 import { renderKubeconfig } from './kubeconfig.ts';
@@ -42,7 +42,7 @@ const defaultEtcdPort = 2379;
  * Brings a lab up, as `kubeadm init` and `join` do: keys, store, API server, controllers, addons, workers. Resolves when every node is
  * Ready. On a failure, or when `context` ends, everything that was started is taken down again. Throws ClusterError.
  */
-export async function startLab(context: Context, options: StartLabOptions): Promise<EmbeddedLab> {
+export async function startLab(context: Context, options: StartLabOptions): Promise<Lab> {
   const { folder, clock, logger, onSteps, onConfig, seed = freshSeed() } = options;
   const config = await choosePorts(options.config);
   if (config !== options.config) onConfig(config);
@@ -51,7 +51,7 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   const progress = new Steps([...Object.values(steps), ...joining], new RealClock(), onSteps);
   // Certificates are checked by programs that live in real time, whatever the lab's clock says.
   const pki = await progress.run(steps.keys, () => loadOrCreatePki(join(folder, 'pki'), new RealClock().now()));
-  const lab = new EmbeddedLab({ config, folder, pki, clock, random: new SeededRandom(seed), logger, onConfig });
+  const lab = new Lab({ config, folder, pki, clock, random: new SeededRandom(seed), logger, onConfig });
   try {
     await progress.run(steps.api, () => lab.controlPlane.startApi(context));
     writeFileAtomic(
@@ -59,6 +59,7 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
       renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })),
     );
     await progress.run(steps.controllers, () => lab.controlPlane.startControllers(context));
+    lab.openHostAccess();
     await progress.run(steps.addons, () => lab.installAddons(context));
     if (names.length > 0) await progress.run(joinText(names), () => lab.startWorkers(context));
     return lab;

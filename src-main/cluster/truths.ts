@@ -2,7 +2,7 @@ import { latencyBounds, type RequestSeries } from '#apiserver/api-server-metrics
 import type { Component } from '#base/component';
 import { Context } from '#base/context';
 import type { ControlPlane } from './control-plane.ts';
-import type { EmbeddedWorker } from './embedded-worker.ts';
+import type { Worker } from './workers/worker.ts';
 import type { LabTruth } from './lab-view.ts';
 
 type ComponentTruth = Extract<LabTruth, { kind: 'component' }>;
@@ -24,14 +24,14 @@ export class TruthTeller {
 
   async tell(
     controlPlane: ControlPlane,
-    workers: readonly EmbeddedWorker[],
+    workers: readonly Worker[],
     master: string,
     masterIp: string,
   ): Promise<readonly LabTruth[]> {
     const { apiServer, etcd, scheduler, controllerManager } = controlPlane;
     const here = { machine: master };
     return [
-      this.#machine(master, masterIp, 'master', 'running', undefined),
+      this.#master(master, masterIp),
       this.#component(etcd, 'etcd', here, await this.#storeMetrics(controlPlane)),
       this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
       this.#component(
@@ -46,44 +46,31 @@ export class TruthTeller {
         { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' },
         {},
       ),
-      ...workers.flatMap((worker) => this.#worker(worker)),
+      ...(await Promise.all(workers.map((worker) => this.#worker(worker)))).flat(),
     ];
   }
 
-  #worker(worker: EmbeddedWorker): LabTruth[] {
-    const { machine, kubelet, proxy, config } = worker;
-    const here = { machine: config.name };
-    return [
-      this.#machine(config.name, config.ip, 'worker', machine.state, machine.sinceMs),
-      this.#component(kubelet, 'kubelet', here, {}),
-      this.#component(proxy, 'kube-proxy', here, {
-        services: new Set(machine.network.services.rules.map((rule) => rule.service)).size,
-      }),
-    ];
-  }
-
-  #machine(
-    name: string,
-    address: string,
-    role: 'master' | 'worker',
-    state: 'running' | 'killed' | 'stopped',
-    sinceMs: number | undefined,
-  ): LabTruth {
+  async #worker(worker: Worker): Promise<readonly LabTruth[]> {
+    const { name, driver, cpus, memoryBytes } = worker.config;
     const id = `machine/${name}`;
-    return {
-      kind: 'machine',
-      id,
-      name,
-      role,
-      driver: 'embedded',
-      address,
-      state,
-      sinceMs: sinceMs ?? this.#sinceOf(id, state),
-    };
+    const { state, sinceMs, address } = worker;
+    const components = await worker.components(Context.background());
+    return [
+      { kind: 'machine', id, name, role: 'worker', driver, address, state, sinceMs, cpus, memoryBytes },
+      ...components.map(({ kind, metrics, ...component }) =>
+        this.#component(component, kind, { machine: name }, metrics),
+      ),
+    ];
+  }
+
+  #master(name: string, address: string): LabTruth {
+    const id = `machine/${name}`;
+    const sinceMs = this.#sinceOf(id, 'running');
+    return { kind: 'machine', id, name, role: 'master', driver: 'embedded', address, state: 'running', sinceMs };
   }
 
   #component(
-    component: Component,
+    component: Pick<Component, 'name' | 'state'>,
     kind: ComponentTruth['component'],
     where: { readonly machine: string; readonly note?: string },
     metrics: Metrics,

@@ -44,8 +44,11 @@ export interface MachineTruth {
   readonly role: 'master' | 'worker';
   readonly driver: LabDriver;
   readonly address: string;
-  readonly state: 'starting' | 'running' | 'killed' | 'stopped';
+  readonly state: 'starting' | 'running' | 'paused' | 'killed' | 'stopped' | 'unreachable';
   readonly sinceMs: number;
+  /** What its pods may use; absent for a master. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
 }
 
 /** The truth about one component. */

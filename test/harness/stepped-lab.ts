@@ -9,7 +9,7 @@ import { SinkLogger, type LogEntry } from '#base/logger';
 import type { ResourceClient } from '#client/client';
 import { nodes, pods } from '#client/resources';
 import { RestClient } from '#client/rest-client';
-import type { EmbeddedLab } from '#cluster/embedded-lab';
+import type { Lab } from '#cluster/lab';
 import { newLabConfig } from '#cluster/lab-config';
 import { startLab } from '#cluster/start-lab';
 
@@ -23,14 +23,14 @@ const quietRounds = 3;
  * Nothing here waits for real time: each timer that fires is worked off, down to the last write on disk, before the next.
  */
 export class SteppedLab {
-  readonly lab: EmbeddedLab;
+  readonly lab: Lab;
   readonly clock: SteppedClock;
   readonly context = Context.background();
   /** What components logged at warn or above. */
   readonly warnings: readonly LogEntry[];
   readonly #folder: string;
 
-  private constructor(lab: EmbeddedLab, clock: SteppedClock, warnings: readonly LogEntry[], folder: string) {
+  private constructor(lab: Lab, clock: SteppedClock, warnings: readonly LogEntry[], folder: string) {
     this.lab = lab;
     this.clock = clock;
     this.warnings = warnings;

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ConfigMap, Deployment, Pod } from '#api/gen/types';
 import { configMaps, deployments } from '#client/resources';
+import { EmbeddedWorker } from '#cluster/workers/embedded-worker';
+import { present } from '#base/errors';
 import { adminTransport } from '../harness/api.ts';
 import { readyOf, webDeployment } from '../harness/objects.ts';
 import { SteppedLab } from '../harness/stepped-lab.ts';
@@ -8,6 +10,11 @@ import { SteppedLab } from '../harness/stepped-lab.ts';
 const second = 1_000;
 
 let at: SteppedLab;
+
+function embedded(name: string): EmbeddedWorker {
+  const worker = at.lab.worker(name);
+  return present(worker instanceof EmbeddedWorker ? worker : undefined, `${name} is a simulated worker`);
+}
 beforeEach(async () => {
   at = await SteppedLab.start(2);
 });
@@ -117,7 +124,7 @@ test('a kubelet that starts again takes over the containers that run', async () 
       status?.containerStatuses?.[0]?.restartCount,
     ]);
   const before = await containers();
-  const { kubelet } = at.lab.worker('worker-1');
+  const { kubeletComponent: kubelet } = embedded('worker-1');
   kubelet.crash();
   await at.pass(20 * second);
   await at.drive(kubelet.start(at.context));
@@ -127,7 +134,7 @@ test('a kubelet that starts again takes over the containers that run', async () 
 });
 
 test('a kube-proxy that starts again learns of the Services it missed', async () => {
-  const { proxy, machine } = at.lab.worker('worker-1');
+  const { proxy, machine } = embedded('worker-1');
   const rules = (): number => machine.network.services.rules.length;
   const before = rules();
   proxy.crash();

@@ -2,10 +2,10 @@ import { createServer, type Server, type Socket as HostSocket } from 'node:net';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
-import type { Socket } from '#base/streams';
+import type { ByteStream } from '#base/streams';
 
 /** Opens a connection into the lab for one that came to a host port. */
-export type PortDialer = (context: Context, port: number) => Promise<Socket>;
+export type PortDialer = (context: Context, port: number) => Promise<ByteStream>;
 
 /**
  * Node ports on the host: each wanted port listens on 127.0.0.1 and pipes into the lab. A port that another program holds
@@ -76,12 +76,12 @@ export class HostPorts {
   }
 }
 
-async function pumpIn(from: HostSocket, to: Socket): Promise<void> {
+async function pumpIn(from: HostSocket, to: ByteStream): Promise<void> {
   for await (const chunk of from) await to.write(chunk as Uint8Array);
   to.end();
 }
 
-async function pumpOut(from: Socket, to: HostSocket): Promise<void> {
+async function pumpOut(from: ByteStream, to: HostSocket): Promise<void> {
   for await (const chunk of from.incoming) {
     if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve));
   }

@@ -3,19 +3,21 @@ import type { Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import type { Clock } from '#base/clock';
-import type { Context } from '#base/context';
+import { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import { nodes } from '#client/resources';
+import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
 import type { EtcdClient } from '#etcd/client';
 import { Fabric } from '#machines/embedded/fabric';
-import { HostPorts } from '#machines/embedded/host-ports';
 import { installAddons } from './addons.ts';
 import { ControlPlane } from './control-plane.ts';
-import { EmbeddedWorker } from './embedded-worker.ts';
+import { HostAccess } from './host-access.ts';
+import { EmbeddedWorker } from './workers/embedded-worker.ts';
+import type { Worker } from './workers/worker.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
@@ -30,7 +32,7 @@ export const masterName = 'master-1';
 const masterIp = '172.30.0.2';
 const nodeReadyTimeoutMs = 60_000;
 
-export interface EmbeddedLabOptions {
+export interface LabOptions {
   readonly config: LabConfig;
   readonly folder: string;
   readonly pki: ClusterPki;
@@ -41,18 +43,18 @@ export interface EmbeddedLabOptions {
   readonly onConfig: (config: LabConfig) => void;
 }
 
-/** A whole cluster in this process: one master, simulated workers, the network between them. */
-export class EmbeddedLab implements RunningLab {
+/** A cluster whose master is in this process: its control plane, its workers of every driver, the ways in from outside. */
+export class Lab implements RunningLab {
   readonly controlPlane: ControlPlane;
   readonly fabric: Fabric;
   readonly admin: Transport;
-  readonly #options: EmbeddedLabOptions;
-  readonly #workers = new Map<string, EmbeddedWorker>();
-  readonly #hostPorts: HostPorts;
+  readonly #options: LabOptions;
+  readonly #workers = new Map<string, Worker>();
+  readonly #hostAccess: HostAccess;
   readonly #truths: TruthTeller;
   #config: LabConfig;
 
-  constructor(options: EmbeddedLabOptions) {
+  constructor(options: LabOptions) {
     const { config, pki, clock, random, logger, folder } = options;
     this.#options = options;
     this.#config = config;
@@ -66,9 +68,10 @@ export class EmbeddedLab implements RunningLab {
     });
     const userAgent = `drydock/${kubernetesVersion}`;
     this.admin = new InProcessTransport({ handler: this.controlPlane.handler, user: identities.admin, userAgent });
-    this.#hostPorts = new HostPorts({
-      logger: logger.named('node-ports'),
-      dial: (context, port) => this.#dialNodePort(context, port),
+    this.#hostAccess = new HostAccess({
+      informers: new SharedInformerFactory({ client: new RestClient(this.admin), clock, random, logger }),
+      workers: () => this.workers,
+      logger: logger.named('host-access'),
     });
     for (const worker of config.workers) this.#workers.set(worker.name, this.#createWorker(worker));
   }
@@ -94,11 +97,11 @@ export class EmbeddedLab implements RunningLab {
       key: file('etcd-client.key'),
     };
   }
-  get workers(): readonly EmbeddedWorker[] {
+  get workers(): readonly Worker[] {
     return [...this.#workers.values()];
   }
 
-  worker(name: string): EmbeddedWorker {
+  worker(name: string): Worker {
     const worker = this.#workers.get(name);
     if (worker) return worker;
     throw new ClusterError(
@@ -109,8 +112,13 @@ export class EmbeddedLab implements RunningLab {
 
   /** Workers join side by side; resolves when all of them are Ready. */
   async startWorkers(context: Context): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.start(context)));
+    await Promise.all(this.workers.map((worker) => worker.start(context, () => {})));
     await this.waitReady(context, [...this.#workers.keys()]);
+  }
+
+  /** Node ports and load balancers answer on 127.0.0.1 from now on. */
+  openHostAccess(): void {
+    this.#hostAccess.start(Context.background());
   }
 
   installAddons(context: Context): Promise<void> {
@@ -138,26 +146,24 @@ export class EmbeddedLab implements RunningLab {
     const added = this.#createWorker(worker);
     this.#workers.set(worker.name, added);
     this.#keep(config);
-    await added.start(context);
+    await added.start(context, () => {});
     await this.waitReady(context, [worker.name]);
     return worker.name;
   }
 
-  async killWorker(_context: Context, name: string): Promise<void> {
-    this.worker(name).kill();
+  killWorker(context: Context, name: string): Promise<void> {
+    return this.worker(name).kill(context);
   }
 
   async startWorker(context: Context, name: string): Promise<void> {
     const worker = this.worker(name);
-    if (worker.machine.state === 'running') return;
-    await worker.start(context);
+    await worker.start(context, () => {});
     await this.waitReady(context, [name]);
   }
 
   async deleteWorker(context: Context, name: string): Promise<void> {
     const worker = this.worker(name);
-    await worker.stop();
-    worker.machine.remove();
+    await worker.remove(context);
     this.#workers.delete(name);
     this.#keep({ ...this.#config, workers: this.#config.workers.filter((one) => one.name !== name) });
     try {
@@ -172,19 +178,19 @@ export class EmbeddedLab implements RunningLab {
   }
 
   async stop(): Promise<void> {
-    this.#hostPorts.close();
-    await Promise.all(this.workers.map((worker) => worker.stop()));
+    this.#hostAccess.close();
+    await Promise.all(this.workers.map((worker) => worker.stop(Context.background())));
     await this.controlPlane.stop();
   }
 
   /** Everything at once, as when the host's process is killed. */
   crash(): void {
-    this.#hostPorts.close();
-    for (const worker of this.workers) worker.kill();
+    this.#hostAccess.close();
+    for (const worker of this.workers) worker.crash();
     this.controlPlane.crash();
   }
 
-  #createWorker(config: WorkerConfig): EmbeddedWorker {
+  #createWorker(config: WorkerConfig): Worker {
     const { clock, random, logger } = this.#options;
     const { handler } = this.controlPlane;
     return new EmbeddedWorker({
@@ -194,7 +200,6 @@ export class EmbeddedLab implements RunningLab {
       clock,
       random,
       logger,
-      onRules: () => this.#syncHostPorts(),
     });
   }
 
@@ -203,28 +208,9 @@ export class EmbeddedLab implements RunningLab {
     this.#options.onConfig(config);
   }
 
-  #syncHostPorts(): void {
-    const ports = this.fabric.nodes.flatMap((node) =>
-      node.up ? node.services.rules.flatMap((rule) => (rule.protocol === 'TCP' ? (rule.nodePort ?? []) : [])) : [],
-    );
-    this.#hostPorts.sync(new Set(ports));
-  }
-
-  /** A connection to a node port enters at a node that is up and knows the port, as through a load balancer before them. */
-  async #dialNodePort(context: Context, port: number): ReturnType<Fabric['dial']> {
-    const [entry] = this.fabric.nodes.filter(
-      (node) => node.up && node.services.rules.some((rule) => rule.nodePort === port && rule.external.length > 0),
-    );
-    const master = this.fabric.node(masterName);
-    if (!entry || !master) throw new ClusterError('NODE_MISSING', `no node that is up answers on port ${port}`);
-    return this.fabric.dial(context, master.host, { ip: entry.host.ip, port });
-  }
-
-  async #kubeletOf(_context: Context, nodeName: string): Promise<KubeletConnection> {
+  async #kubeletOf(context: Context, nodeName: string): Promise<KubeletConnection> {
     const worker = this.#workers.get(nodeName);
-    if (worker?.machine.state === 'running' && worker.kubelet.state === 'running') return worker.connection;
-    const address = worker ? `${worker.config.ip}:10250` : nodeName;
-    const why = worker?.machine.state === 'running' ? 'connect: connection refused' : 'i/o timeout';
-    throw new StatusError('InternalError', `error dialing backend: dial tcp ${address}: ${why}`);
+    if (worker) return worker.kubelet(context);
+    throw new StatusError('InternalError', `error dialing backend: dial tcp: lookup ${nodeName}: no such host`);
   }
 }

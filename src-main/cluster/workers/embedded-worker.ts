@@ -4,6 +4,8 @@ import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
+import type { ByteStream, SocketAddress } from '#base/streams';
+import { StatusError } from '#api/machinery/status';
 import { SharedInformerFactory } from '#client/informer';
 import type { InformerFactory, KubeClient } from '#client/client';
 import { ApiEventRecorder } from '#client/recorder';
@@ -14,11 +16,12 @@ import { KubeProxy } from '#kube-proxy/kube-proxy';
 import { Kubelet } from '#kubelet/kubelet';
 import { EmbeddedMachine } from '#machines/embedded/machine';
 import type { Fabric } from '#machines/embedded/fabric';
-import { dnsServiceIp } from './addons.ts';
+import { dnsServiceIp } from '../addons.ts';
 import { clusterDomain, corednsProgram } from './coredns-program.ts';
-import { identities, kubernetesVersion } from './identities.ts';
-import { InProcessTransport } from './in-process-transport.ts';
-import type { WorkerConfig } from './lab-config.ts';
+import { identities, kubernetesVersion } from '../identities.ts';
+import { InProcessTransport } from '../in-process-transport.ts';
+import type { WorkerConfig } from '../lab-config.ts';
+import type { Worker, WorkerComponent } from './worker.ts';
 
 export interface EmbeddedWorkerOptions {
   readonly config: WorkerConfig;
@@ -27,24 +30,22 @@ export interface EmbeddedWorkerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** kube-proxy wrote rules: node ports may have changed. */
-  readonly onRules: () => void;
 }
 
 const osImage = 'Drydock Simulator';
 const kernelVersion = '6.12.0-drydock';
 
 /** A simulated worker node: a machine with a container runtime, a kubelet and a kube-proxy on it. */
-export class EmbeddedWorker {
+export class EmbeddedWorker implements Worker {
   readonly config: WorkerConfig;
   readonly machine: EmbeddedMachine;
   readonly runtime: SimulatedRuntime;
-  readonly kubelet: Kubelet;
+  readonly kubeletComponent: Kubelet;
   readonly proxy: KubeProxy;
   readonly #options: EmbeddedWorkerOptions;
 
   constructor(options: EmbeddedWorkerOptions) {
-    const { config, fabric, clock, random, onRules } = options;
+    const { config, fabric, clock, random } = options;
     this.#options = options;
     this.config = config;
     const { name, ip, cpus, memoryBytes } = config;
@@ -64,40 +65,75 @@ export class EmbeddedWorker {
         ['coredns', corednsProgram(clock, () => this.#informers(identities.coredns, 'coredns'))],
       ]),
     });
-    this.kubelet = this.#createKubelet(logger.named('kubelet'));
+    this.kubeletComponent = this.#createKubelet(logger.named('kubelet'));
     this.proxy = new KubeProxy({
       ...{ nodeName: name, clock, logger: logger.named('kube-proxy') },
       informers: () => this.#informers(identities.kubeProxy, 'kube-proxy'),
       backend: {
         replace: (rules) => {
           this.machine.network.services.replace(rules);
-          onRules();
         },
       },
     });
   }
 
-  /** The kubelet's port 10250, as long as the machine answers. */
-  get connection(): KubeletConnection {
-    return this.kubelet.server;
+  get state(): EmbeddedMachine['state'] {
+    return this.machine.state;
+  }
+  get sinceMs(): number {
+    return this.machine.sinceMs;
+  }
+  get address(): string {
+    return this.config.ip;
   }
 
-  /** Power on; resolves when kubelet and kube-proxy serve. */
+  async components(): Promise<readonly WorkerComponent[]> {
+    const services = new Set(this.machine.network.services.rules.map((rule) => rule.service)).size;
+    return [
+      { name: this.kubeletComponent.name, kind: 'kubelet', state: this.kubeletComponent.state, metrics: {} },
+      { name: this.proxy.name, kind: 'kube-proxy', state: this.proxy.state, metrics: { services } },
+    ];
+  }
+
+  async prepare(): Promise<void> {}
+
+  /** Resolves when kubelet and kube-proxy serve. */
   async start(context: Context): Promise<void> {
+    if (this.machine.state === 'running') return;
     this.machine.powerOn();
-    await Promise.all([this.kubelet.start(context), this.proxy.start(context)]);
+    await Promise.all([this.kubeletComponent.start(context), this.proxy.start(context)]);
   }
 
-  /** Pulls the plug. Containers are gone; images and volumes on the disk stay. */
-  kill(): void {
-    this.kubelet.crash();
+  /** Containers are gone; images and volumes on the disk stay. */
+  async kill(): Promise<void> {
+    this.crash();
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    this.machine.remove();
+  }
+
+  async kubelet(): Promise<KubeletConnection> {
+    const { state } = this.machine;
+    if (state === 'running' && this.kubeletComponent.state === 'running') return this.kubeletComponent.server;
+    const why = state === 'running' ? 'connect: connection refused' : 'i/o timeout';
+    throw new StatusError('InternalError', `error dialing backend: dial tcp ${this.config.ip}:10250: ${why}`);
+  }
+
+  dial(context: Context, address: SocketAddress): Promise<ByteStream> {
+    return this.#options.fabric.dial(context, this.machine.network.host, address);
+  }
+
+  crash(): void {
+    this.kubeletComponent.crash();
     this.proxy.crash();
     this.runtime.reset();
     this.machine.kill();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.kubelet.stop(), this.proxy.stop()]);
+    await Promise.all([this.kubeletComponent.stop(), this.proxy.stop()]);
     this.runtime.reset();
     this.machine.shutDown();
   }
