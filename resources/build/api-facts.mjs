@@ -35,6 +35,10 @@ export const rootModels = [
   'V1ClusterRoleBinding',
   'V1PriorityClass',
   'V1PodDisruptionBudget',
+  'V1NetworkPolicy',
+  'V1Ingress',
+  'V1IngressClass',
+  'V1CertificateSigningRequest',
   'V1ComponentStatus',
 ];
 
@@ -78,6 +82,8 @@ const packages = [
   ],
   ['io.k8s.api.coordination.v1.', /^Lease\w*$/],
   ['io.k8s.api.rbac.v1.', /^(AggregationRule|ClusterRole\w*|PolicyRule|Role\w*)$/],
+  ['io.k8s.api.networking.v1.', /^(HTTPIngress\w*|IPBlock|Ingress\w*|NetworkPolicy\w*|ServiceBackendPort)$/],
+  ['io.k8s.api.certificates.v1.', /^CertificateSigningRequest\w*$/],
   ['io.k8s.api.scheduling.v1.', /^PriorityClass\w*$/],
   ['io.k8s.api.policy.v1.', /^(Eviction|PodDisruptionBudget\w*)$/],
   ['io.k8s.api.autoscaling.v1.', /^Scale(Spec|Status)?$/],

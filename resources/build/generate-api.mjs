@@ -20,6 +20,9 @@ const specRequired = new Set([
   'V1Job',
   'V1CronJob',
   'V1Lease',
+  'V1NetworkPolicy',
+  'V1Ingress',
+  'V1IngressClass',
 ]);
 
 const banner =

@@ -27,3 +27,4 @@ export const replicationControllers = gvr('', 'v1', 'replicationcontrollers');
 export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const clusterRoles = gvr('rbac.authorization.k8s.io', 'v1', 'clusterroles');
 export const clusterRoleBindings = gvr('rbac.authorization.k8s.io', 'v1', 'clusterrolebindings');
+export const networkPolicies = gvr('networking.k8s.io', 'v1', 'networkpolicies');

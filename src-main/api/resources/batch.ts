@@ -40,6 +40,9 @@ export const batchResources: readonly ResourceDefinition[] = [
     fields: { 'status.successful': (job) => String(job.status?.succeeded ?? 0) },
     columns: columns.jobColumns,
   }),
+];
+
+export const policyResources: readonly ResourceDefinition[] = [
   define({
     group: 'policy',
     version: 'v1',

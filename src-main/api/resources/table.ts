@@ -1,11 +1,12 @@
 import type { GroupVersionKind } from '../machinery/object.ts';
 import { parseGroupVersion } from '../machinery/object.ts';
 import { appsResources } from './apps.ts';
-import { batchResources } from './batch.ts';
+import { batchResources, policyResources } from './batch.ts';
 import { clusterResources } from './cluster.ts';
 import { coreResources } from './core.ts';
 import type { ResourceDefinition, Subresource } from './definition.ts';
 import { eventResources } from './events.ts';
+import { networkingResources } from './networking.ts';
 import { rbacResources } from './rbac.ts';
 import { reviewResources } from './reviews.ts';
 
@@ -16,6 +17,8 @@ export const resourceTable: readonly ResourceDefinition[] = Object.freeze([
   ...eventResources,
   ...reviewResources,
   ...batchResources,
+  ...networkingResources,
+  ...policyResources,
   ...rbacResources,
   ...clusterResources,
 ]);

@@ -24,6 +24,7 @@ batch.v1.JobStatus.conditions atomic merge:type
 batch.v1.PodFailurePolicyOnExitCodesRequirement.values set -
 batch.v1.UncountedTerminatedPods.failed set -
 batch.v1.UncountedTerminatedPods.succeeded set -
+certificates.v1.CertificateSigningRequestStatus.conditions map:type -
 core.v1.ComponentStatus.conditions map:type merge:type
 core.v1.Container.env map:name merge:name
 core.v1.Container.ports map:containerPort,protocol merge:containerPort
@@ -76,7 +77,8 @@ meta.v1.ObjectMeta.ownerReferences map:uid merge:uid
 const atomicModels = `core.v1.ConfigMapKeySelector core.v1.EndpointAddress core.v1.EndpointPort core.v1.FileKeySelector
 core.v1.LocalObjectReference core.v1.NodeSelector core.v1.NodeSelectorTerm core.v1.ObjectFieldSelector core.v1.ObjectReference
 core.v1.ResourceFieldSelector core.v1.ScopeSelector core.v1.SecretKeySelector core.v1.SecretReference
-core.v1.TypedLocalObjectReference discovery.v1.EndpointPort rbac.v1.RoleRef rbac.v1.Subject meta.v1.LabelSelector
+core.v1.TypedLocalObjectReference discovery.v1.EndpointPort rbac.v1.RoleRef rbac.v1.Subject
+networking.v1.ServiceBackendPort meta.v1.LabelSelector
 meta.v1.OwnerReference`;
 
 /** Item fields that are part of a list key and may be left out, with what they then count as. */

@@ -97,8 +97,8 @@ test('what is no such message says so', () => {
 });
 
 test('of a kind that is not served the registry learns the name', () => {
-  const decoded = decodeProtobuf(envelope('networking.k8s.io/v1', 'Ingress', text(1, text(1, 'web'))));
-  expect(decoded).toEqual({ kind: 'Ingress', apiVersion: 'networking.k8s.io/v1' });
+  const decoded = decodeProtobuf(envelope('storage.k8s.io/v1', 'StorageClass', text(1, text(1, 'web'))));
+  expect(decoded).toEqual({ kind: 'StorageClass', apiVersion: 'storage.k8s.io/v1' });
 });
 
 test('the envelope of every kind that is served is known', () => {
