@@ -1,7 +1,9 @@
 import type { Context } from '#base/context';
 import type { ComponentState } from '#base/component';
+import type { Disposable } from '#base/disposable';
 import type { EtcdClient } from '#etcd/client';
 import type { Transport } from '#client/transport';
+import type { Fault, FaultSpec } from '#machines/faults';
 import type { DriverName, LabConfig } from './lab-config.ts';
 
 /** One line of what a start is doing. */
@@ -9,6 +11,12 @@ export interface LabStep {
   readonly text: string;
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
   readonly elapsedMs?: number;
+  /** The node that it is about, when it is about one. */
+  readonly node?: string;
+  /** 0 to 1, where it can be told while it runs. */
+  readonly fraction?: number;
+  /** What it does just now: `Unpacking packages`. */
+  readonly detail?: string;
 }
 
 export type LabPhase = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
@@ -24,9 +32,12 @@ export type LabTruth =
       readonly address: string;
       readonly state: 'starting' | 'running' | 'paused' | 'killed' | 'stopped' | 'unreachable';
       readonly sinceMs: number;
-      /** What its pods may use; absent for a master. */
       readonly cpus?: number;
       readonly memoryBytes?: number;
+      /** `jane@10.0.0.7` for driver ssh. */
+      readonly target?: string;
+      /** A sentence when the state does not say it: `connecting again in 4 s`. */
+      readonly note?: string;
     }
   | {
       readonly kind: 'component';
@@ -56,6 +67,20 @@ export interface NewWorker {
   readonly memoryBytes?: number;
 }
 
+/** The faults of a lab: {@link FaultSpec} says which there are. */
+export interface LabFaults {
+  /** Oldest first; also what was healed a short while ago. */
+  list(): readonly Fault[];
+  onChange(listener: () => void): Disposable;
+  /** Resolves when it is in place. Throws MachineError UNSUPPORTED for what a driver or kernel cannot do. */
+  add(context: Context, spec: FaultSpec, forMs: number): Promise<Fault>;
+  /** Idempotent. Throws ClusterError INVALID for an id there never was. */
+  heal(context: Context, id: string): Promise<void>;
+}
+
+/** Where an image comes from: this machine's Docker, or an archive of `docker save`. */
+export type ImageSource = { readonly name: string } | { readonly file: string };
+
 /** A running lab as its host uses it. */
 export interface RunningLab {
   readonly config: LabConfig;
@@ -66,8 +91,12 @@ export interface RunningLab {
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;
+  /** Absent where nothing can be broken on purpose. */
+  readonly faults?: LabFaults;
   /** Answers with the new node's name when it is Ready. */
-  addWorker(context: Context, wanted: NewWorker): Promise<string>;
+  addWorker(context: Context, wanted: NewWorker, onSteps?: (steps: readonly LabStep[]) => void): Promise<string>;
+  /** Puts an image on every real node. Absent where there is none. */
+  loadImage?(context: Context, source: ImageSource, onSteps: (steps: readonly LabStep[]) => void): Promise<void>;
   killWorker(context: Context, name: string): Promise<void>;
   startWorker(context: Context, name: string): Promise<void>;
   deleteWorker(context: Context, name: string): Promise<void>;

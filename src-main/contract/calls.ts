@@ -1,4 +1,6 @@
+import type { Fault, FaultSpec } from './faults.ts';
 import type { Lab, LabDriver } from './labs.ts';
+import type { DockerCheck, ImageSource, SshProbe, SshTarget } from './machines.ts';
 import type { Settings } from './settings.ts';
 import type { StoreRange, StoreValue } from './store.ts';
 
@@ -40,29 +42,39 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
-export interface PodLogsRequest extends LabName {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-  readonly tailLines: number;
-  /** The logs of the container's life before this one. */
-  readonly previous?: boolean;
+export interface NewLabRequest {
+  readonly name: string;
+  readonly driver: LabDriver;
+  readonly masters: number;
+  /** Of driver `embedded` or `docker`; machines reached by SSH are added one by one. */
+  readonly workers: number;
+  /** Of each worker. Simulated ones claim them, Docker ones are held to them. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+}
+
+export interface NewNodeRequest extends LabName {
+  /** The host chooses a name when there is none. */
+  readonly node?: string;
+  /** The lab's own when absent. */
+  readonly driver?: LabDriver;
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+  /** Required for driver `ssh`, with its host key trusted. */
+  readonly ssh?: SshTarget;
 }
 
 export interface Calls {
   'host.info': { request: Empty; response: HostFacts };
   'labs.list': { request: Empty; response: readonly Lab[] };
   /** Answers as soon as the lab is known; progress is in the watch `labs`. */
-  'lab.create': {
-    request: { readonly name: string; readonly driver: LabDriver; readonly masters: number; readonly workers: number };
-    response: Lab;
-  };
+  'lab.create': { request: NewLabRequest; response: Lab };
   'lab.start': { request: LabName; response: Empty };
   'lab.stop': { request: LabName; response: Empty };
   /** Stops it and removes everything it kept. */
   'lab.delete': { request: LabName; response: Empty };
-  /** Adds a worker; the host chooses the name when there is none. */
-  'node.add': { request: LabName & { readonly node?: string }; response: { readonly node: string } };
+  /** Adds a worker and answers when it is Ready; progress is in the watch `tasks`. */
+  'node.add': { request: NewNodeRequest; response: { readonly node: string } };
   /** As pulling the plug: nothing is told to anybody. */
   'node.kill': { request: NodeName; response: Empty };
   'node.start': { request: NodeName; response: Empty };
@@ -72,7 +84,21 @@ export interface Calls {
   /** At `revision`, or now. NotFound when there is no such key, Expired when the revision was compacted. */
   'store.get': { request: LabName & { readonly key: string; readonly revision?: number }; response: StoreValue };
   'store.range': { request: LabName & { readonly prefix: string; readonly limit: number }; response: StoreRange };
-  'pod.logs': { request: PodLogsRequest; response: { readonly text: string } };
+  /** What a person typed, in the terminal that a watch `pod.exec` opened. NotFound when it ended. */
+  'pod.exec.input': { request: { readonly session: string; readonly text: string }; response: Empty };
+  'pod.exec.resize': {
+    request: { readonly session: string; readonly columns: number; readonly rows: number };
+    response: Empty;
+  };
+  /** Answers when the fault is in place; it heals by itself after `forSeconds`. Progress is in the watch `faults`. */
+  'fault.add': { request: LabName & { readonly spec: FaultSpec; readonly forSeconds: number }; response: Fault };
+  'fault.heal': { request: LabName & { readonly id: string }; response: Empty };
+  /** Whether Docker can be used, and why not. Never fails for what Docker says. */
+  'docker.check': { request: Empty; response: DockerCheck };
+  /** Tries the connection, changing nothing on the machine. */
+  'ssh.probe': { request: { readonly target: SshTarget }; response: SshProbe };
+  /** Puts an image on every real node and answers when it is there; progress is in the watch `tasks`. */
+  'image.load': { request: LabName & { readonly source: ImageSource }; response: Empty };
   'settings.get': { request: Empty; response: Settings };
   'settings.set': { request: { readonly change: Partial<Settings> }; response: Settings };
 }

@@ -11,11 +11,32 @@ export interface ProgressStep {
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
   /** How long it took, or has been taking. */
   readonly elapsedMs?: number;
+  /** The node that it is about, when it is about one. */
+  readonly node?: string;
+  /** 0 to 1, where it can be told while it runs. */
+  readonly fraction?: number;
+  /** What it does just now: `Unpacking packages`. */
+  readonly detail?: string;
+}
+
+/** Something longer that a person asked for, beside a lab's own start and stop. Kept for a while when it ended. */
+export interface Task {
+  /** `t-1`, unique in a host. */
+  readonly id: string;
+  readonly kind: 'node-add' | 'image-load';
+  /** The node or image it is about. */
+  readonly subject: string;
+  readonly state: 'running' | 'done' | 'failed';
+  readonly steps: readonly ProgressStep[];
+  /** Why `state` is failed: what happened and what to do. */
+  readonly error?: string;
+  readonly sinceMs: number;
 }
 
 export interface Lab {
   /** Unique in a home; a DNS label. */
   readonly name: string;
+  /** Of the workers it was created with; others may have been added. */
   readonly driver: LabDriver;
   readonly masters: number;
   readonly workers: number;
@@ -44,11 +65,16 @@ export interface MachineTruth {
   readonly role: 'master' | 'worker';
   readonly driver: LabDriver;
   readonly address: string;
+  /** `unreachable`: the connection to it is lost and nobody can say. */
   readonly state: 'starting' | 'running' | 'paused' | 'killed' | 'stopped' | 'unreachable';
   readonly sinceMs: number;
-  /** What its pods may use; absent for a master. */
+  /** What its processes may use: of the machine, or of the limits it was given. */
   readonly cpus?: number;
   readonly memoryBytes?: number;
+  /** `jane@10.0.0.7` for driver ssh. */
+  readonly target?: string;
+  /** A sentence when the state does not say it: `connecting again in 4 s`. */
+  readonly note?: string;
 }
 
 /** The truth about one component. */

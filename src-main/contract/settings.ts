@@ -1,3 +1,5 @@
+import type { LabDriver } from './labs.ts';
+
 /** What the app remembers of a person's choices, for both hosts, in the home. */
 export interface Settings {
   readonly theme: 'system' | 'light' | 'dark';
@@ -9,6 +11,12 @@ export interface Settings {
   /** What the create dialog offers first. */
   readonly masters: number;
   readonly workers: number;
+  readonly driver: LabDriver;
+  /** Of each Docker worker. */
+  readonly nodeCpus: number;
+  readonly nodeMemoryMib: number;
+  /** For how long a fault lasts. */
+  readonly faultSeconds: number;
 }
 
 export const defaultSettings: Settings = {
@@ -18,4 +26,8 @@ export const defaultSettings: Settings = {
   lab: '',
   masters: 1,
   workers: 3,
+  driver: 'embedded',
+  nodeCpus: 2,
+  nodeMemoryMib: 2048,
+  faultSeconds: 120,
 };

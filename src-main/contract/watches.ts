@@ -1,8 +1,10 @@
 import type { KubeObject } from '#api/machinery/object';
 import type { Status } from '#api/machinery/status';
 import type { LabName, Empty } from './calls.ts';
-import type { Lab, Truth } from './labs.ts';
+import type { Fault } from './faults.ts';
+import type { Lab, Task, Truth } from './labs.ts';
 import type { StoreChange } from './store.ts';
+import type { LogChunk, PodExecItem, PodExecRequest, PodLogsRequest } from './streams.ts';
 
 /**
  * `watch(name, request) -> stream`: the second of the contract's two shapes. A stream begins with an ADDED for everything
@@ -39,6 +41,14 @@ export interface Watches {
   };
   /** By `id`. Numbers are refreshed about once a second while they change. */
   components: { request: LabName; item: Truth };
+  /** By `id`. */
+  faults: { request: LabName; item: Fault };
+  /** By `id`. */
+  tasks: { request: LabName; item: Task };
+  /** Chunks, each an ADDED; the BOOKMARK is first. Ends with the container, or when `previous` was read. */
+  'pod.logs': { request: PodLogsRequest; item: LogChunk };
+  /** Items, each an ADDED; the BOOKMARK is first. Closing the watch closes the terminal. */
+  'pod.exec': { request: PodExecRequest; item: PodExecItem };
 }
 
 export type WatchName = keyof Watches;

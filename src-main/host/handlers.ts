@@ -2,6 +2,12 @@ import type { Context } from '#base/context';
 import type { CallName, CallRequest, CallResponse } from '#contract/calls';
 import type { StreamEvent, WatchItem, WatchName, WatchRequest } from '#contract/watches';
 
+/** Calls that need a driver which a host may be built without; asking for one of them is NotFound then. */
+type OptionalCall = 'docker.check' | 'ssh.probe';
+
+export type CallHandler<N extends CallName> = (context: Context, request: CallRequest<N>) => Promise<CallResponse<N>>;
+type Handlers<Names extends CallName> = { readonly [N in Names]: CallHandler<N> };
+
 /**
  * What a host does for its UI: one function a call, one a watch. Requests are already validated. Functions throw
  * StatusError for what a person can do something about; anything else crosses as an InternalError and is logged.
@@ -11,9 +17,7 @@ import type { StreamEvent, WatchItem, WatchName, WatchRequest } from '#contract/
  * iteration, or the end of `context`, closes the watch.
  */
 export interface ContractHandlers {
-  readonly calls: {
-    readonly [N in CallName]: (context: Context, request: CallRequest<N>) => Promise<CallResponse<N>>;
-  };
+  readonly calls: Handlers<Exclude<CallName, OptionalCall>> & Partial<Handlers<OptionalCall>>;
   readonly watches: {
     readonly [N in WatchName]: (context: Context, request: WatchRequest<N>) => AsyncIterable<StreamEvent<WatchItem<N>>>;
   };

@@ -5,20 +5,28 @@ import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import { ClusterError, type ClusterErrorCode } from '#cluster/errors';
 import type { Home } from '#cluster/home';
-import type { LabTruth } from '#cluster/lab-view';
-import type { ApiAnswer, ApiCall, Empty, PodLogsRequest } from '#contract/calls';
+import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
+import type { LabFaults, LabTruth } from '#cluster/lab-view';
+import type { ApiAnswer, ApiCall, Empty, LabName, NewNodeRequest } from '#contract/calls';
+import type { ImageSource } from '#contract/machines';
+import type { Fault } from '#contract/faults';
 import type { StreamEvent } from '#contract/watches';
+import type { ApiAccess } from './api-access.ts';
 import type { ContractHandlers } from './handlers.ts';
 import { keyedStream } from './keyed-stream.ts';
 import type { Labs } from './labs.ts';
 import { objectStream } from './object-stream.ts';
+import { logStream, type ExecSessions } from './pod-streams.ts';
 import type { SettingsFile } from './settings-file.ts';
 import { listKeys, readKey, storeStream } from './store-view.ts';
+import type { Tasks } from './tasks.ts';
 
 export interface LabHandlersOptions {
   readonly labs: Labs;
   readonly home: Home;
   readonly settings: SettingsFile;
+  readonly tasks: Tasks;
+  readonly sessions: ExecSessions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
@@ -35,7 +43,7 @@ export function createLabHandlers(options: LabHandlersOptions): ContractHandlers
 }
 
 function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
-  const { labs, home, settings, clock, version } = options;
+  const { labs, home, settings, clock, version, sessions } = options;
   return {
     'host.info': async () => {
       const uiUrl = options.uiUrl();
@@ -46,10 +54,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'lab.start': (_context, { lab }) => done(() => labs.start(lab)),
     'lab.stop': (_context, { lab }) => done(() => labs.stop(lab)),
     'lab.delete': (_context, { lab }) => done(() => labs.delete(lab)),
-    'node.add': (context, { lab, node }) =>
-      answer(async () => ({
-        node: await labs.running(lab).addWorker(context, node === undefined ? {} : { name: node }),
-      })),
+    'node.add': (context, request) => answer(() => addNode(context, options, request)),
     'node.kill': (context, { lab, node }) => done(() => labs.running(lab).killWorker(context, node)),
     'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),
     'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
@@ -58,14 +63,20 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
       answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
     'store.range': (context, { lab, prefix, limit }) =>
       answer(() => listKeys(context, labs.running(lab).etcd, prefix, limit)),
-    'pod.logs': (context, request) => answer(() => podLogs(context, labs, request)),
+    'pod.exec.input': (_context, { session, text }) => done(() => sessions.input(session, text)),
+    'pod.exec.resize': (_context, { session, columns, rows }) => done(() => sessions.resize(session, columns, rows)),
+    'fault.add': (context, { lab, spec, forSeconds }) =>
+      answer(() => faultsOf(labs, lab).add(context, spec, forSeconds * 1000)),
+    'fault.heal': (context, { lab, id }) => done(() => faultsOf(labs, lab).heal(context, id)),
+    'image.load': (context, request) => done(() => loadImage(context, options, request)),
     'settings.get': () => settings.get(),
     'settings.set': (_context, { change }) => settings.set(change),
   };
 }
 
 function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches'] {
-  const { labs } = options;
+  const { labs, home, tasks, sessions } = options;
+  const accessTo = (lab: string): ApiAccess => apiAccess(labs, home, lab);
   return {
     labs: (context) =>
       keyedStream(context, {
@@ -76,6 +87,15 @@ function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches']
     objects: (context, request) => guarded(() => objectStream(context, labs.running(request.lab).admin, request)),
     store: (context, request) => guarded(() => storeStream(context, labs.running(request.lab).etcd, request)),
     components: (context, { lab }) => guarded(() => truthStream(context, options, lab)),
+    faults: (context, { lab }) => guarded(() => faultStream(context, labs, lab)),
+    tasks: (context, { lab }) =>
+      keyedStream(context, {
+        keyOf: (task) => task.id,
+        snapshot: () => tasks.list(lab),
+        onChange: (listener) => tasks.onChange(listener),
+      }),
+    'pod.logs': (context, request) => guarded(() => logStream(context, accessTo(request.lab), request)),
+    'pod.exec': (context, request) => guarded(() => sessions.open(context, accessTo(request.lab), request)),
   };
 }
 
@@ -140,14 +160,56 @@ async function apiRequest(context: Context, labs: Labs, call: ApiCall): Promise<
   }
 }
 
-async function podLogs(context: Context, labs: Labs, request: PodLogsRequest): Promise<{ text: string }> {
-  const { namespace, pod, container, tailLines, previous } = request;
-  const text = await labs.running(request.lab).admin.request(context, {
-    method: 'GET',
-    path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`,
-    query: { container, tailLines: String(tailLines), ...(previous ? { previous: 'true' } : {}) },
+function apiAccess(labs: Labs, home: Home, lab: string): ApiAccess {
+  const { server } = labs.running(lab);
+  const { caCertificate, client } = kubeconfigFacts({ name: lab, folder: home.labFolder(lab), server });
+  return { server, ca: caCertificate, cert: client.certificate, key: client.key };
+}
+
+function addNode(
+  context: Context,
+  { labs, tasks }: LabHandlersOptions,
+  request: NewNodeRequest,
+): Promise<{ node: string }> {
+  const { lab, node, ...rest } = request;
+  const running = labs.running(lab);
+  const wanted = { ...rest, ...(node === undefined ? {} : { name: node }) };
+  return tasks.run(lab, { kind: 'node-add', subject: node ?? '' }, async (onSteps) => ({
+    node: await running.addWorker(context, wanted, onSteps),
+  }));
+}
+
+function loadImage(
+  context: Context,
+  { labs, tasks }: LabHandlersOptions,
+  { lab, source }: LabName & { readonly source: ImageSource },
+): Promise<void> {
+  const running = labs.running(lab);
+  const subject = 'name' in source ? source.name : source.file;
+  return tasks.run(lab, { kind: 'image-load', subject }, async (onSteps) => {
+    if (!running.loadImage)
+      throw new ClusterError(
+        'UNSUPPORTED',
+        `lab ${lab} has only simulated nodes, which run any image; images are loaded on Docker and SSH nodes`,
+      );
+    await running.loadImage(context, source, onSteps);
   });
-  return { text: typeof text === 'string' ? text : JSON.stringify(text) };
+}
+
+function faultsOf(labs: Labs, lab: string): LabFaults {
+  const { faults } = labs.running(lab);
+  if (!faults) throw new ClusterError('UNSUPPORTED', `lab ${lab} takes no faults`);
+  return faults;
+}
+
+/** A lab without faults has an empty list of them. */
+function faultStream(context: Context, labs: Labs, lab: string): AsyncIterable<StreamEvent<Fault>> {
+  const { faults } = labs.running(lab);
+  return keyedStream(context, {
+    keyOf: (fault) => fault.id,
+    snapshot: () => faults?.list() ?? [],
+    onChange: (listener) => faults?.onChange(listener) ?? { dispose: () => undefined },
+  });
 }
 
 const reasonOf: Readonly<Record<ClusterErrorCode, StatusReason>> = {

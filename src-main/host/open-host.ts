@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { RealClock } from '#base/clock';
 import type { Logger } from '#base/logger';
@@ -8,7 +9,9 @@ import { ControlServer } from './control-server.ts';
 import type { ContractHandlers, Host } from './handlers.ts';
 import { createLabHandlers } from './lab-handlers.ts';
 import { Labs } from './labs.ts';
+import { ExecSessions } from './pod-streams.ts';
 import { SettingsFile } from './settings-file.ts';
+import { Tasks } from './tasks.ts';
 
 /** The version of package.json, put in at build time. */
 declare const __DRYDOCK_VERSION__: string;
@@ -49,7 +52,12 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
     });
     const settings = new SettingsFile(join(path, 'settings.json'));
     let uiUrl: (() => string) | undefined;
-    const handlers = createLabHandlers({ labs, home, settings, clock, logger, version, uiUrl: () => uiUrl?.() });
+    const handlers = createLabHandlers({
+      ...{ labs, home, settings, clock, logger, version },
+      tasks: new Tasks(clock),
+      sessions: new ExecSessions(randomUUID),
+      uiUrl: () => uiUrl?.(),
+    });
     const control = new ControlServer({ handlers, clock, logger });
     const access: HostAccess = { pid: process.pid, port: await control.listen(), token: control.token, kind };
     writeFileAtomic(home.hostFile, JSON.stringify(access));

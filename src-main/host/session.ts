@@ -8,7 +8,7 @@ import { batchWindowMs, maxCalls, maxEventsPerFrame, maxStreams, streamHighMark 
 import type { HostFrame } from '#contract/frames';
 import type { CallName } from '#contract/calls';
 import type { StreamEvent, WatchName } from '#contract/watches';
-import type { ContractHandlers } from './handlers.ts';
+import type { CallHandler, ContractHandlers } from './handlers.ts';
 import { decodeClientFrame } from './client-frame.ts';
 import { decodeCall, decodeWatch, isCallName, isWatchName } from './validation.ts';
 
@@ -88,7 +88,10 @@ export class Session {
 
   async #call<N extends CallName>(context: Context, id: number, name: N, request: unknown): Promise<void> {
     try {
-      const response = await this.#options.handlers.calls[name](context, decodeCall(name, request));
+      const calls: { readonly [K in CallName]?: CallHandler<K> } = this.#options.handlers.calls;
+      const handler: CallHandler<N> | undefined = calls[name];
+      if (!handler) throw new StatusError('NotFound', `this host cannot do "${name}"`);
+      const response = await handler(context, decodeCall(name, request));
       if (!context.ended) this.#options.send({ type: 'response', id, response });
     } catch (error) {
       if (!context.ended) this.#fail(id, error, name);

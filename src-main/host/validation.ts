@@ -1,79 +1,25 @@
-import { StatusError } from '#api/machinery/status';
 import type { CallName, CallRequest } from '#contract/calls';
 import type { WatchName, WatchRequest } from '#contract/watches';
+import {
+  anything,
+  exactlyOne,
+  fields,
+  flag,
+  listOf,
+  oneOf,
+  optional,
+  text,
+  texts,
+  variants,
+  whole,
+  within,
+  type Check,
+} from './checks.ts';
 
 /**
  * Every request that crosses is decoded here before a handler sees it: unknown names, unknown fields and wrong types are a
  * BadRequest. What comes out is a fresh object that holds nothing else.
  */
-
-type Check = (value: unknown, path: string) => unknown;
-
-function refuse(path: string, expectation: string): never {
-  throw new StatusError('BadRequest', `${path}: ${expectation}`, {
-    causes: [{ reason: 'FieldValueInvalid', field: path, message: expectation }],
-  });
-}
-
-function text(options: { pattern?: RegExp; max?: number; says?: string } = {}): Check {
-  const { pattern, max = 4096, says = 'must be a text' } = options;
-  return (value, path) => {
-    if (typeof value !== 'string' || value.length > max || (pattern && !pattern.test(value))) refuse(path, says);
-    return value;
-  };
-}
-
-function whole(min: number, max: number): Check {
-  return (value, path) => {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-      refuse(path, `must be a whole number from ${min} to ${max}`);
-    return value;
-  };
-}
-
-function oneOf(...choices: readonly string[]): Check {
-  return (value, path) => {
-    if (typeof value !== 'string' || !choices.includes(value)) refuse(path, `must be one of ${choices.join(', ')}`);
-    return value;
-  };
-}
-
-const flag: Check = (value, path) => {
-  if (typeof value !== 'boolean') refuse(path, 'must be true or false');
-  return value;
-};
-
-/** Any JSON value; the API server validates bodies itself. */
-const anything: Check = (value) => value;
-
-const texts: Check = (value, path) => {
-  const entries = Object.entries(record(value, path));
-  if (entries.length > 32) refuse(path, 'has too many entries');
-  return Object.fromEntries(entries.map(([key, item]) => [key, text()(item, `${path}.${key}`)]));
-};
-
-function optional(check: Check): Check {
-  return (value, path) => (value === undefined ? undefined : check(value, path));
-}
-
-function record(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(path, 'must be an object');
-  return value as Record<string, unknown>;
-}
-
-function fields(checks: Readonly<Record<string, Check>>): Check {
-  return (value, path) => {
-    const given = record(value, path);
-    for (const key of Object.keys(given))
-      if (!Object.hasOwn(checks, key)) refuse(`${path}.${key}`, 'is not a known field');
-    const decoded: Record<string, unknown> = {};
-    for (const [key, check] of Object.entries(checks)) {
-      const result = check(given[key], `${path}.${key}`);
-      if (result !== undefined) decoded[key] = result;
-    }
-    return decoded;
-  };
-}
 
 const label = text({
   pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
@@ -88,6 +34,49 @@ const subdomain = text({
 const lab = { lab: label };
 const node = { ...lab, node: subdomain };
 const empty = fields({});
+const driver = oneOf('embedded', 'docker', 'ssh');
+const cpus = whole(1, 1024);
+const memoryBytes = whole(64 * 1024 ** 2, 64 * 1024 ** 4);
+const container = { ...lab, namespace: label, pod: subdomain, container: label };
+const terminalSize = { columns: whole(1, 1000), rows: whole(1, 1000) };
+const session = text({ max: 64 });
+
+const hop = {
+  host: text({
+    pattern: /^[A-Za-z0-9]([-.:A-Za-z0-9_]*[A-Za-z0-9])?$/,
+    max: 253,
+    says: 'must be a host name or address',
+  }),
+  port: whole(1, 65535),
+  user: text({ pattern: /^[^\s:@/]+$/, max: 64, says: 'must be a user name' }),
+  auth: variants('kind', {
+    key: { path: text(), passphrase: optional(text()) },
+    agent: {},
+    password: { password: text() },
+  }),
+  hostKey: optional(text({ pattern: /^SHA256:[A-Za-z0-9+/]{43}=?$/, max: 60, says: 'must be a SHA256 fingerprint' })),
+};
+const sshTarget = fields({ ...hop, jump: optional(fields(hop)) });
+const imageSource = exactlyOne({ name: text({ max: 512 }), file: text() });
+/** A node, or `api`. */
+const end = subdomain;
+const faultSpec = variants('kind', {
+  node: { node: subdomain, action: oneOf('stop', 'kill', 'pause', 'restart') },
+  process: { node: subdomain, process: oneOf('kubelet', 'kube-proxy', 'containerd', 'network') },
+  cut: { from: end, to: end, oneWay: optional(flag) },
+  shape: {
+    from: end,
+    to: optional(end),
+    latencyMs: optional(within(0, 60_000)),
+    lossPercent: optional(within(0, 100)),
+    rateKbit: optional(within(1, 100_000_000)),
+  },
+  dns: { node: subdomain },
+  disk: { node: subdomain, freePercent: within(0, 100) },
+  memory: { node: subdomain, bytes: whole(1, 64 * 1024 ** 4) },
+  cpu: { node: subdomain, cores: within(0.1, 1024) },
+  pids: { node: subdomain, count: whole(1, 4_194_304) },
+});
 const resourceName = text({ pattern: /^[a-z][-a-z0-9]*$/, max: 63, says: 'must be a lower-case plural' });
 
 const callChecks: { readonly [N in CallName]: Check } = {
@@ -95,14 +84,23 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'labs.list': empty,
   'lab.create': fields({
     name: label,
-    driver: oneOf('embedded', 'docker', 'ssh'),
+    driver,
     masters: whole(1, 7),
     workers: whole(0, 200),
+    cpus: optional(cpus),
+    memoryBytes: optional(memoryBytes),
   }),
   'lab.start': fields(lab),
   'lab.stop': fields(lab),
   'lab.delete': fields(lab),
-  'node.add': fields({ ...lab, node: optional(subdomain) }),
+  'node.add': fields({
+    ...lab,
+    node: optional(subdomain),
+    driver: optional(driver),
+    cpus: optional(cpus),
+    memoryBytes: optional(memoryBytes),
+    ssh: optional(sshTarget),
+  }),
   'node.kill': fields(node),
   'node.start': fields(node),
   'node.delete': fields(node),
@@ -116,14 +114,13 @@ const callChecks: { readonly [N in CallName]: Check } = {
   }),
   'store.get': fields({ ...lab, key: text(), revision: optional(whole(1, Number.MAX_SAFE_INTEGER)) }),
   'store.range': fields({ ...lab, prefix: text(), limit: whole(1, 100_000) }),
-  'pod.logs': fields({
-    ...lab,
-    namespace: label,
-    pod: subdomain,
-    container: label,
-    tailLines: whole(1, 100_000),
-    previous: optional(flag),
-  }),
+  'pod.exec.input': fields({ session, text: text({ max: 256 * 1024 }) }),
+  'pod.exec.resize': fields({ session, ...terminalSize }),
+  'fault.add': fields({ ...lab, spec: faultSpec, forSeconds: whole(1, 24 * 3600) }),
+  'fault.heal': fields({ ...lab, id: text({ max: 64 }) }),
+  'docker.check': empty,
+  'ssh.probe': fields({ target: sshTarget }),
+  'image.load': fields({ ...lab, source: imageSource }),
   'settings.get': empty,
   'settings.set': fields({
     change: fields({
@@ -133,6 +130,10 @@ const callChecks: { readonly [N in CallName]: Check } = {
       lab: optional(text({ max: 63 })),
       masters: optional(whole(1, 7)),
       workers: optional(whole(0, 200)),
+      driver: optional(driver),
+      nodeCpus: optional(cpus),
+      nodeMemoryMib: optional(whole(64, 64 * 1024 * 1024)),
+      faultSeconds: optional(whole(1, 24 * 3600)),
     }),
   }),
 };
@@ -152,6 +153,10 @@ const watchChecks: { readonly [N in WatchName]: Check } = {
     fromRevision: optional(whole(1, Number.MAX_SAFE_INTEGER)),
   }),
   components: fields(lab),
+  faults: fields(lab),
+  tasks: fields(lab),
+  'pod.logs': fields({ ...container, tailLines: whole(1, 100_000), previous: optional(flag) }),
+  'pod.exec': fields({ ...container, command: listOf(text(), 64), tty: flag, ...terminalSize }),
 };
 
 export function isCallName(name: string): name is CallName {

@@ -7,7 +7,11 @@ import type { Lab, ProgressStep, Truth } from '#contract/labs';
 import { defaultSettings, type Settings } from '#contract/settings';
 import type { StoreChange, StoreValue } from '#contract/store';
 import type { StreamEvent } from '#contract/watches';
+import type { DockerCheck } from '#contract/machines';
+import type { LogChunk } from '#contract/streams';
 import type { ContractHandlers } from '#host/handlers';
+import { fakeDocker, FakeMachines, fakeProbe } from './fake-machines.ts';
+import { FakeTerminals } from './fake-terminal.ts';
 
 /**
  * A scripted host for work on the UI and for its tests: objects are whatever the script puts, and nothing controls them.
@@ -21,6 +25,9 @@ export class FakeHost {
   readonly #listeners = new Set<(kind: string, event: StreamEvent<unknown>) => void>();
   readonly labs = new Map<string, Lab>();
   readonly truths = new Map<string, Truth>();
+  readonly machines: FakeMachines;
+  readonly #terminals = new FakeTerminals();
+  docker: DockerCheck = fakeDocker;
   settings: Settings = defaultSettings;
   revision = 0;
   /** What the API was asked, newest last. */
@@ -29,6 +36,7 @@ export class FakeHost {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.machines = new FakeMachines(clock, (kind, object) => this.#tell(kind, { type: 'MODIFIED', object }));
   }
 
   now(agoMs = 0): string {
@@ -112,7 +120,12 @@ export class FakeHost {
       'lab.start': (_context, request) => this.#called('lab.start', request, {}),
       'lab.stop': (_context, request) => this.#called('lab.stop', request, {}),
       'lab.delete': (_context, request) => this.#called('lab.delete', request, {}),
-      'node.add': (_context, request) => this.#called('node.add', request, { node: 'worker-4' }),
+      'node.add': async (context, request) => {
+        const node = request.node ?? 'worker-4';
+        const texts = ['Installing containerd', 'Copying the agent', 'Joining the cluster'];
+        await this.machines.runTask(context, { kind: 'node-add', subject: node }, texts);
+        return this.#called('node.add', request, { node });
+      },
       'node.kill': (_context, request) => this.#called('node.kill', request, {}),
       'node.start': (_context, request) => this.#called('node.start', request, {}),
       'node.delete': (_context, request) => this.#called('node.delete', request, {}),
@@ -133,18 +146,37 @@ export class FakeHost {
           .filter((one) => one.key.startsWith(prefix));
         return { revision: this.revision, keys, count: keys.length };
       },
-      'pod.logs': async (_context, { pod }) => ({
-        text: Array.from(
-          { length: 30 },
-          (_one, line) => `${this.now(30_000 - line * 1000)} ${pod} GET / 200 1.${line} ms`,
-        ).join('\n'),
-      }),
+      'pod.exec.input': async (_context, { session, text }) => (this.#terminals.input(session, text), {}),
+      'pod.exec.resize': async (_context, { session, columns, rows }) => (
+        this.#terminals.resize(session, columns, rows),
+        {}
+      ),
+      'fault.add': async (context, { spec, forSeconds }) => {
+        this.onCall('fault.add', { ...spec });
+        return this.machines.addFault(context, spec, forSeconds);
+      },
+      'fault.heal': async (context, { id }) => (await this.machines.healFault(context, id), {}),
+      'docker.check': async () => this.docker,
+      'ssh.probe': async (context, { target }) => {
+        await this.#clock.sleep(context, 700);
+        return fakeProbe(target);
+      },
+      'image.load': async (context, { source }) => {
+        const subject = 'name' in source ? source.name : source.file;
+        const texts = this.find('nodes').map((node) => `Loading on ${node.metadata.name ?? ''}`);
+        await this.machines.runTask(context, { kind: 'image-load', subject }, [`Saving ${subject}`, ...texts]);
+        return {};
+      },
       'settings.get': async () => this.settings,
       'settings.set': async (_context, { change }) => (this.settings = { ...this.settings, ...change }),
     },
     watches: {
       labs: (context) => this.#stream(context, 'labs', [...this.labs.values()]),
       components: (context) => this.#stream(context, 'components', [...this.truths.values()]),
+      faults: (context) => this.#stream(context, 'faults', [...this.machines.faults.values()]),
+      tasks: (context) => this.#stream(context, 'tasks', [...this.machines.tasks.values()]),
+      'pod.logs': (context, { pod }) => this.#logs(context, pod),
+      'pod.exec': (context, request) => this.#terminals.open(context, request),
       objects: (context, { resource }) => this.#stream(context, `objects/${resource}`, this.find(resource)),
       store: (context, { fromRevision = Infinity }) =>
         this.#stream(
@@ -154,6 +186,17 @@ export class FakeHost {
         ),
     },
   };
+
+  async *#logs(context: Context, pod: string): AsyncGenerator<StreamEvent<LogChunk>> {
+    yield { type: 'BOOKMARK' };
+    const line = (agoMs: number): string => `${this.now(agoMs)} ${pod} GET / 200 1.${agoMs % 7} ms\n`;
+    const past = Array.from({ length: 30 }, (_one, index) => line(30_000 - index * 1000)).join('');
+    yield { type: 'ADDED', object: { text: past } };
+    while (!context.ended) {
+      await this.#clock.sleep(context, 900);
+      yield { type: 'ADDED', object: { text: line(0) } };
+    }
+  }
 
   #called<T>(name: string, request: object, answer: T): Promise<T> {
     this.onCall(name, { ...request });
