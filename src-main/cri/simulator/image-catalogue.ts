@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { formatImageReference, parseImageReference, type ImageReference } from '#images/image-name';
 import { CriError, type Image } from '../cri.ts';
 
 /** What a registry knows of one image. */
@@ -21,38 +22,6 @@ export interface CatalogueImage {
   readonly osRelease?: string;
   /** Files of the image, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
-}
-
-/** A reference after the rules of distribution/reference: domain, path, tag, digest. */
-export interface ImageReference {
-  readonly domain: string;
-  readonly path: string;
-  readonly tag: string;
-  readonly digest: string | undefined;
-}
-
-const referencePattern =
-  /^(?:((?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?::\d+)?)\/)?([a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[a-f0-9]{64}))?$/;
-
-/** Undefined when `text` is no image reference (the kubelet's InvalidImageName). */
-export function parseImageReference(text: string): ImageReference | undefined {
-  const match = referencePattern.exec(text);
-  if (!match) return undefined;
-  let [, domain = '', path = ''] = match;
-  if (domain !== '' && !domain.includes('.') && !domain.includes(':') && domain !== 'localhost') {
-    path = `${domain}/${path}`;
-    if (path !== path.toLowerCase()) return undefined;
-    domain = '';
-  }
-  if (domain === '' || domain === 'index.docker.io') domain = 'docker.io';
-  if (domain === 'docker.io' && !path.includes('/')) path = `library/${path}`;
-  return { domain, path, tag: match[3] ?? (match[4] ? '' : 'latest'), digest: match[4] };
-}
-
-/** `docker.io/library/nginx:latest`. */
-export function formatImageReference(reference: ImageReference): string {
-  const tag = reference.tag === '' ? '' : `:${reference.tag}`;
-  return `${reference.domain}/${reference.path}${tag}${reference.digest ? `@${reference.digest}` : ''}`;
 }
 
 function digestOf(text: string): string {

@@ -1,12 +1,8 @@
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import { formatImageReference, parseImageReference } from '#images/image-name';
 import { CriError, type Image } from '../cri.ts';
-import {
-  formatImageReference,
-  parseImageReference,
-  type ImageCatalogue,
-  type ResolvedImage,
-} from './image-catalogue.ts';
+import type { ImageCatalogue, ResolvedImage } from './image-catalogue.ts';
 
 /** The images one node has pulled. Two pulls of one image at once are one pull. */
 export class ImageStore {
