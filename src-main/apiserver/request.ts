@@ -1,6 +1,7 @@
 import type { Cause } from '#base/cause';
 import type { Context } from '#base/context';
 import type { KubeObject, WatchEvent } from '#api/machinery/object';
+import type { MessageSocket } from '#streaming/message-socket';
 
 /** Who asks, after authentication (`user.Info` of k8s.io/apiserver). */
 export interface UserInfo {
@@ -56,17 +57,8 @@ export type ApiResponse =
   | {
       readonly kind: 'upgrade';
       readonly protocols: readonly string[];
-      readonly serve: (socket: UpgradedSocket) => Promise<void>;
+      readonly serve: (socket: MessageSocket) => Promise<void>;
     };
-
-/** A WebSocket after its handshake: binary messages both ways. */
-export interface UpgradedSocket {
-  /** The subprotocol that was agreed on. */
-  readonly protocol: string;
-  readonly messages: AsyncIterable<Uint8Array>;
-  send(message: Uint8Array): Promise<void>;
-  close(code?: number, reason?: string): void;
-}
 
 /**
  * The API server behind its listeners. `handle` authorises, admits, validates, stores and answers; it throws StatusError

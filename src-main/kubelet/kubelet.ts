@@ -45,6 +45,11 @@ export class Kubelet extends LifeComponent<KubeletRun> {
     );
   }
 
+  /** Pods of this node, each with the status that was decided on last. */
+  get pods(): readonly Pod[] {
+    return this.life?.pods ?? [];
+  }
+
   protected override newLife(): KubeletRun {
     return new KubeletRun(this.#options);
   }
@@ -101,6 +106,10 @@ class KubeletRun {
   end(): void {
     this.#cancel();
     this.#informers.stop();
+  }
+
+  get pods(): readonly Pod[] {
+    return [...this.#workers.values()].map(({ pod, status }) => ({ ...pod, status }));
   }
 
   findWorker(namespace: string, name: string): PodWorker | undefined {

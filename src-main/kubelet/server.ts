@@ -7,7 +7,7 @@ import { CriError, type LogRecord } from '#cri/cri';
 import type { KubeletFacts } from './options.ts';
 import { readySandbox, type PodView } from './runtime-view.ts';
 
-interface LogRequest {
+export interface LogRequest {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;

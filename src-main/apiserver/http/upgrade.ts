@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Context } from '#base/context';
 import { StatusError } from '#api/machinery/status';
+import { acceptWebSocket, type WebSocketStream } from '#streaming/web-socket';
 import type { ApiResponse } from '../request.ts';
 import { acceptSpdy } from '../streaming/spdy-upgrade.ts';
 import { encodeObject } from './encoding.ts';
 import type { Handled, RequestServer } from './request-server.ts';
 import { type AnswerContext, commonHeaders, statusErrorOf, watchFrames } from './respond.ts';
-import { acceptWebSocket, type WebSocketStream } from './web-socket.ts';
 
 /** Sockets that speak another protocol by now: no HTTP answer may be written to them any more. */
 const switched = new WeakSet<Duplex>();

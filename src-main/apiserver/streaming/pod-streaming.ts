@@ -3,13 +3,14 @@ import type { Logger } from '#base/logger';
 import type { ByteStream } from '#base/streams';
 import type { KubeObject } from '#api/machinery/object';
 import { StatusError } from '#api/machinery/status';
+import { remoteCommandProtocols, serveRemoteCommand } from '#streaming/remote-command';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { KubeletLocator } from '../kubelet-connection.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 import { logRequestOf } from './pod-logs.ts';
 import { requireNode, targetOf } from './pod-target.ts';
 import { portForwardProtocols, servePortForward } from './port-forward.ts';
-import { execOptionsOf, remoteCommandProtocols, serveRemoteCommand } from './remote-command.ts';
+import { execOptionsOf, streamStatusOf } from './remote-command.ts';
 
 export interface PodStreamingOptions {
   readonly kubelets: KubeletLocator;
@@ -65,7 +66,7 @@ export class PodStreaming {
     return {
       kind: 'upgrade',
       protocols: remoteCommandProtocols,
-      serve: (socket) => serveRemoteCommand(socket, options, open),
+      serve: (socket) => serveRemoteCommand(socket, options, open, streamStatusOf),
     };
   }
 

@@ -1,7 +1,7 @@
 import type { ByteStream } from '#base/streams';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
-import type { UpgradedSocket } from '../request.ts';
+import type { MessageSocket } from '#streaming/message-socket';
 import { SpdySession, type SpdyStream } from './spdy/session.ts';
 
 /**
@@ -19,7 +19,7 @@ export interface PortForwardOptions {
 }
 
 /** Serves one client until it goes away. */
-export async function servePortForward(socket: UpgradedSocket, options: PortForwardOptions): Promise<void> {
+export async function servePortForward(socket: MessageSocket, options: PortForwardOptions): Promise<void> {
   const waiting = new Map<string, SpdyStream>();
   const session = new SpdySession(socket, (stream) => {
     const { requestid = '' } = stream.headers;

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { AsyncQueue } from '#base/async-queue';
 import type { ExecSession } from '#base/streams';
 import { StatusError } from '#api/machinery/status';
-import { execOptionsOf, serveRemoteCommand } from './remote-command.ts';
+import { serveRemoteCommand } from '#streaming/remote-command';
+import { execOptionsOf, streamStatusOf } from './remote-command.ts';
 
 class FakeSocket {
   readonly protocol = 'v5.channel.k8s.io';
@@ -51,7 +52,7 @@ const message = (channel: number, text: string | Buffer): Buffer =>
 
 test('carries input, size, the end of input, output and the exit code', async () => {
   const [socket, session] = [new FakeSocket(), fakeSession()];
-  const served = serveRemoteCommand(socket, options, async () => session);
+  const served = serveRemoteCommand(socket, options, async () => session, streamStatusOf);
   socket.messages.push(message(4, '{"Width":80,"Height":24}'));
   socket.messages.push(message(0, 'ls\n'));
   socket.messages.push(message(255, Buffer.from([0])));
@@ -70,21 +71,24 @@ test('carries input, size, the end of input, output and the exit code', async ()
 test('success is a Status too', async () => {
   const [socket, session] = [new FakeSocket(), fakeSession()];
   session.finish(0);
-  await serveRemoteCommand(socket, options, async () => session);
+  await serveRemoteCommand(socket, options, async () => session, streamStatusOf);
   expect(socket.sent.at(-1)).toBe('3:{"metadata":{},"status":"Success"}');
 });
 
 test('what cannot start is told on the error channel', async () => {
   const socket = new FakeSocket();
-  await serveRemoteCommand(socket, options, () =>
-    Promise.reject(new StatusError('BadRequest', 'container not running')),
+  await serveRemoteCommand(
+    socket,
+    options,
+    () => Promise.reject(new StatusError('BadRequest', 'container not running')),
+    streamStatusOf,
   );
   expect(JSON.parse(socket.sent.at(-1)?.slice(2) ?? '')).toMatchObject({ code: 400, message: 'container not running' });
 });
 
 test('a client that goes away ends the command', async () => {
   const [socket, session] = [new FakeSocket(), fakeSession()];
-  const served = serveRemoteCommand(socket, options, async () => session);
+  const served = serveRemoteCommand(socket, options, async () => session, streamStatusOf);
   socket.messages.end();
   await served;
   expect(await session.exit).toEqual({ exitCode: 137 });

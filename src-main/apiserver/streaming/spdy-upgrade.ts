@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { AsyncQueue } from '#base/async-queue';
 import { StatusError } from '#api/machinery/status';
-import type { UpgradedSocket } from '../request.ts';
-import { channel } from './channels.ts';
+import type { MessageSocket } from '#streaming/message-socket';
+import { channel } from '#streaming/channels';
 import { SpdySession, type SpdyStream, type SpdyTransport } from './spdy/session.ts';
 
 /**
@@ -18,7 +18,7 @@ export function acceptSpdy(
   head: Buffer,
   offered: readonly string[],
   served: readonly string[],
-): UpgradedSocket {
+): MessageSocket {
   const agreed = offered.find((name) => served.includes(name) || served.includes(`SPDY/3.1+${name}`));
   if (agreed === undefined) {
     throw new StatusError('BadRequest', `unable to upgrade: none of the protocols ${offered.join(', ')} is served`);
@@ -32,7 +32,7 @@ export function acceptSpdy(
 }
 
 /** The bytes of a socket, as they come. */
-class RawSocket implements UpgradedSocket {
+class RawSocket implements MessageSocket {
   readonly protocol: string;
   readonly #socket: Duplex;
 
@@ -67,7 +67,7 @@ const channelOf: ReadonlyMap<string, number> = new Map(
 );
 
 /** The streams of one exec or attach, told apart by their `streamtype`, as the channels of one socket. */
-class SpdyChannels implements UpgradedSocket {
+class SpdyChannels implements MessageSocket {
   readonly protocol: string;
   readonly messages = new AsyncQueue<Uint8Array>();
   readonly #transport: SpdyTransport;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { AsyncQueue } from '#base/async-queue';
-import type { UpgradedSocket } from '../request.ts';
+import type { MessageSocket } from './message-socket.ts';
 
 /** The largest message a client may send; kubectl's are far smaller. */
 const maxMessageBytes = 16 * 1024 * 1024;
@@ -26,19 +26,22 @@ export function acceptWebSocket(
   if (protocol) server.on('headers', (headers: string[]) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve, reject) => {
     server.once('wsClientError', reject);
-    server.handleUpgrade(incoming, socket, head, (webSocket) => resolve(new WebSocketStream(webSocket, protocol)));
+    server.handleUpgrade(incoming, socket, head, (webSocket) =>
+      resolve(new WebSocketStream(webSocket, () => protocol)),
+    );
   });
 }
 
 /** A WebSocket as the streams see it, with back-pressure both ways. */
-export class WebSocketStream implements UpgradedSocket {
-  readonly protocol: string;
+export class WebSocketStream implements MessageSocket {
   readonly #socket: WebSocket;
+  readonly #protocol: () => string;
   readonly #incoming = new AsyncQueue<Uint8Array>();
 
-  constructor(socket: WebSocket, protocol: string) {
+  /** `protocol` is asked once the handshake is done. */
+  constructor(socket: WebSocket, protocol: () => string) {
     this.#socket = socket;
-    this.protocol = protocol;
+    this.#protocol = protocol;
     socket.on('message', (data: RawData) => {
       this.#incoming.push(bytesOf(data));
       if (this.#incoming.size > maxWaitingMessages) socket.pause();
@@ -46,6 +49,10 @@ export class WebSocketStream implements UpgradedSocket {
     socket.on('close', () => this.#incoming.end());
     // Always followed by 'close'.
     socket.on('error', () => this.#incoming.end());
+  }
+
+  get protocol(): string {
+    return this.#protocol();
   }
 
   get messages(): AsyncIterable<Uint8Array> {
