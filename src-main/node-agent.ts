@@ -9,7 +9,9 @@ import { readAgentConfig, type AgentProcess } from './node-agent/process.ts';
  * The second bundle: one file that is every program of a real worker, started as `node node-agent.cjs <process>`. No
  * Electron, no native module, Node 18.
  */
-const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {};
+const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {
+  network: async () => (await import('./node-agent/network-process.ts')).runNetwork,
+};
 
 async function main(name: string | undefined, args: readonly string[]): Promise<number> {
   const load = name === undefined ? undefined : processes[name];

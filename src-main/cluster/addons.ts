@@ -60,9 +60,34 @@ const addons: readonly Addon[] = [
       data: { Corefile: corefile() },
     },
   },
+  ...networkAgentAccess(),
   { resource: services, object: dnsService() },
   { resource: deployments, object: dnsDeployment() },
 ];
+
+/** What the network agents of real nodes may do: read what decides about packets, and annotate Nodes. */
+function networkAgentAccess(): readonly Addon[] {
+  const name = 'system:drydock-network';
+  const rbac = 'rbac.authorization.k8s.io';
+  const read = ['get', 'list', 'watch'];
+  const rules = [
+    { apiGroups: [''], resources: ['nodes'], verbs: [...read, 'patch'] },
+    { apiGroups: [''], resources: ['pods', 'namespaces', 'services'], verbs: read },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
+    { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: read },
+    { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+  ];
+  const roleRef = { apiGroup: rbac, kind: 'ClusterRole', name };
+  const subjects = [{ apiGroup: rbac, kind: 'User', name }];
+  const apiVersion = `${rbac}/v1`;
+  return [
+    { resource: clusterRoles, object: { apiVersion, kind: 'ClusterRole', metadata: { name }, rules } },
+    {
+      resource: clusterRoleBindings,
+      object: { apiVersion, kind: 'ClusterRoleBinding', metadata: { name }, roleRef, subjects },
+    },
+  ];
+}
 
 function corefile(): string {
   return [

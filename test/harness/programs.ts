@@ -60,3 +60,11 @@ export function electronProgram(): Program {
   const path = join(folder, process.platform === 'win32' ? 'electron.exe' : 'electron');
   return existsSync(path) ? { path } : { missing: `no Electron binary in ${folder} (run npx install-electron)` };
 }
+
+/** Network namespaces: iproute2 and the right to make one. */
+export const namespacesProgram: Program = ((): Program => {
+  const ip = onPath('ip', 'apt-get install iproute2');
+  if (ip.missing !== undefined) return ip;
+  return process.getuid?.() === 0 ? ip : { missing: 'network namespaces need root' };
+})();
+export const nftProgram = onPath('nft', 'apt-get install nftables');

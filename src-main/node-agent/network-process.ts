@@ -1,0 +1,29 @@
+import { SharedInformerFactory } from '#client/informer';
+import { RestClient } from '#client/rest-client';
+import { machinePaths } from '#machines/machine';
+import { ProgramKernel } from '#network/kernel';
+import { NetworkAgent } from '#network/network-agent';
+import { applySysctls } from '#network/node-setup';
+import { runApiRelay } from '#network/relay/api-relay';
+import { driverLabel, networkAnnotations } from './agent-config.ts';
+import { apiTransport, type AgentProcess } from './process.ts';
+
+/** The network agent of a node: first the relay, since every other program of the node reaches the API server through it. */
+export const runNetwork: AgentProcess = async (life, options) => {
+  const { config, clock, random, logger } = options;
+  const { nodeName, networkId, clusterCidr, serviceCidr, apiAddress, apiUpstreams } = config;
+  const kernel = new ProgramKernel();
+  await kernel.run(life, ['ip', 'link', 'set', 'lo', 'up']);
+  await kernel.run(life, ['ip', 'addr', 'replace', `${apiAddress.ip}/32`, 'dev', 'lo']);
+  await runApiRelay(life, { listen: apiAddress, upstreams: apiUpstreams, clock, logger: logger.named('relay') });
+  await applySysctls(kernel, life, logger);
+  const client = new RestClient(apiTransport(config, config.network, 'drydock-network'));
+  const agent = new NetworkAgent({
+    ...{ nodeName, networkId, clusterCidr, serviceCidr, kernel, client, clock, random, logger },
+    keys: { ...networkAnnotations, driver: driverLabel },
+    cniFolder: machinePaths.cniConfig,
+    informers: new SharedInformerFactory({ client, clock, random, logger }),
+  });
+  agent.start(life);
+  await new Promise<void>((resolve) => life.onEnd(resolve));
+};
