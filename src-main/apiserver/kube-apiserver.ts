@@ -9,6 +9,7 @@ import { ApiServer, type PostStartHook } from './api-server.ts';
 import type { ApiServerMetrics } from './api-server-metrics.ts';
 import { StaticTokens, UnionAuthenticator } from './auth/authenticator.ts';
 import { mastersAuthorizer, UnionAuthorizer } from './auth/authorizer.ts';
+import { BootstrapTokens } from './auth/bootstrap-tokens.ts';
 import { bootstrapPolicy } from './auth/bootstrap/policy.ts';
 import { escalationCheck } from './auth/escalation.ts';
 import { JwtKey } from './auth/jwt.ts';
@@ -16,6 +17,7 @@ import { NodeAuthorizer } from './auth/node-authorizer.ts';
 import { RbacReader } from './auth/object-reader.ts';
 import { RbacAuthorizer } from './auth/rbac.ts';
 import { Reviews } from './auth/reviews.ts';
+import { signerChecks } from './auth/signer-checks.ts';
 import { defaultIssuer, ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { ensureObjects } from './bootstrap/ensure-objects.ts';
 import { systemNamespaces, systemPriorityClasses } from './bootstrap/system-objects.ts';
@@ -134,13 +136,16 @@ export class KubeApiServer implements Component {
     const key = new JwtKey(this.#options.serviceAccountKey);
     const tokens = new ServiceAccountTokens({ key, issuer: defaultIssuer, objects, clock });
     const { audiences } = tokens;
-    const authenticator = new UnionAuthenticator([tokens, new StaticTokens(staticTokens)], audiences);
+    const authenticator = new UnionAuthenticator(
+      [tokens, new StaticTokens(staticTokens), new BootstrapTokens(objects, clock)],
+      audiences,
+    );
     const rbac = new RbacAuthorizer(new RbacReader(objects));
     const authorizer = new UnionAuthorizer([mastersAuthorizer, new NodeAuthorizer(objects), rbac]);
     const routes = this.#routes(key);
     return {
       authorizer,
-      admission: [escalationCheck(authorizer, rbac)],
+      admission: [escalationCheck(authorizer, rbac), ...signerChecks(authorizer)],
       tokens,
       reviews: new Reviews({ authorizer, rbac, authenticator, audiences }),
       streams: new PodStreaming({ kubelets, logger }),

@@ -28,3 +28,5 @@ export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const clusterRoles = gvr('rbac.authorization.k8s.io', 'v1', 'clusterroles');
 export const clusterRoleBindings = gvr('rbac.authorization.k8s.io', 'v1', 'clusterrolebindings');
 export const networkPolicies = gvr('networking.k8s.io', 'v1', 'networkpolicies');
+export const certificateSigningRequests = gvr('certificates.k8s.io', 'v1', 'certificatesigningrequests');
+export const subjectAccessReviews = gvr('authorization.k8s.io', 'v1', 'subjectaccessreviews');

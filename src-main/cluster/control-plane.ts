@@ -61,7 +61,7 @@ export class ControlPlane {
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
       clientOf: (controller) =>
         this.#client(identities.controller(controller), `kube-controller-manager/${controller}`),
-      controllers: kubeControllers({ rootCa: pki.ca.certificate }),
+      controllers: kubeControllers({ rootCa: pki.ca.certificate, signing: pki.ca }),
     });
   }
 

@@ -28,6 +28,10 @@ const controllerAccounts: Readonly<Record<string, string>> = {
   'endpoints-controller': 'endpoint-controller',
   'garbage-collector-controller': 'generic-garbage-collector',
   'pod-garbage-collector-controller': 'pod-garbage-collector',
+  'certificatesigningrequest-signing-controller': 'certificate-controller',
+  'certificatesigningrequest-approving-controller': 'certificate-controller',
+  'certificatesigningrequest-cleaner-controller': 'certificate-controller',
+  'token-cleaner-controller': 'token-cleaner',
 };
 
 /** As whom each part of a cluster speaks (kubeadm's certificates and service accounts, release 1.36). */

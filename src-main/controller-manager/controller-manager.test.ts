@@ -7,7 +7,7 @@ import { kubeControllers } from './kube-controllers.ts';
 
 function managing() {
   const fixture = controllerFixture();
-  const controllers = kubeControllers({ rootCa: 'PEM' });
+  const controllers = kubeControllers({ rootCa: 'PEM', signing: { certificate: 'PEM', key: 'PEM' } });
   const manager = (host: string): ControllerManager =>
     new ControllerManager({ ...fixture.parts, name: `kube-controller-manager/${host}`, controllers });
   return { ...fixture, manager };

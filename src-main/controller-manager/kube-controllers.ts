@@ -1,3 +1,8 @@
+import { CertificateApprovingController } from './certificates/approving-controller.ts';
+import { CertificateCleanerController } from './certificates/cleaner-controller.ts';
+import { KubeletServingApprover } from './certificates/serving-approver.ts';
+import type { SigningAuthority } from './certificates/signing.ts';
+import { CertificateSigningController } from './certificates/signing-controller.ts';
 import type { ControllerDescriptor } from './controller-manager.ts';
 import { CronJobController } from './cronjob/cron-job-controller.ts';
 import { DaemonSetController } from './daemonset/daemon-set-controller.ts';
@@ -16,17 +21,25 @@ import { ReplicaSetController } from './replicaset/replica-set-controller.ts';
 import { RootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { ServiceAccountController } from './service-account/service-account-controller.ts';
 import { StatefulSetController } from './statefulset/stateful-set-controller.ts';
+import { TokenCleaner } from './token-cleaner/token-cleaner.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
 
 export interface KubeControllersOptions {
   /** The cluster's authority, PEM: published to every namespace. */
   readonly rootCa: string;
+  /** The authority that signs what CertificateSigningRequests ask for. */
+  readonly signing: SigningAuthority;
   /** Where nodes get their pod ranges from. Default `10.244.0.0/16`. */
   readonly clusterCidr?: string;
 }
 
 /** All controllers of a cluster, under upstream's names (kube-controller-manager `names`, release 1.36). */
-export function kubeControllers({ rootCa, clusterCidr }: KubeControllersOptions): readonly ControllerDescriptor[] {
+export function kubeControllers(options: KubeControllersOptions): readonly ControllerDescriptor[] {
+  return [...clusterControllers(options), ...workloadControllers];
+}
+
+/** What concerns nodes, accounts and certificates. */
+function clusterControllers({ rootCa, signing, clusterCidr }: KubeControllersOptions): readonly ControllerDescriptor[] {
   return [
     {
       name: 'node-ipam-controller',
@@ -43,26 +56,43 @@ export function kubeControllers({ rootCa, clusterCidr }: KubeControllersOptions)
       create: (o) => new NodeLifecycleController(o),
     },
     { name: 'taint-eviction-controller', create: (options) => new TaintEvictionController(options) },
-    { name: 'deployment-controller', create: (options) => new DeploymentController(options) },
-    { name: 'replicaset-controller', create: (options) => new ReplicaSetController(options) },
-    { name: 'statefulset-controller', create: (options) => new StatefulSetController(options) },
-    { name: 'daemonset-controller', create: (options) => new DaemonSetController(options) },
-    { name: 'job-controller', create: (options) => new JobController(options) },
-    { name: 'cronjob-controller', create: (options) => new CronJobController(options) },
     {
-      name: 'endpointslice-controller',
-      eventSource: 'endpoint-slice-controller',
-      create: (o) => new EndpointSliceController(o),
+      name: 'certificatesigningrequest-signing-controller',
+      create: (options) => new CertificateSigningController({ ...options, signing }),
     },
-    { name: 'endpoints-controller', eventSource: 'endpoint-controller', create: (o) => new EndpointsController(o) },
     {
-      name: 'disruption-controller',
-      eventSource: 'controllermanager',
-      create: (options) => new DisruptionController(options),
+      name: 'certificatesigningrequest-approving-controller',
+      create: (options) => new CertificateApprovingController(options),
     },
-    { name: 'namespace-controller', create: (options) => new NamespaceController(options) },
-    { name: 'garbage-collector-controller', create: (options) => new GarbageCollector(options) },
-    { name: 'pod-garbage-collector-controller', create: (options) => new PodGcController(options) },
-    { name: 'ttl-after-finished-controller', create: (options) => new TtlAfterFinishedController(options) },
+    {
+      name: 'certificatesigningrequest-cleaner-controller',
+      create: (options) => new CertificateCleanerController(options),
+    },
+    { name: 'kubelet-serving-approver', create: (options) => new KubeletServingApprover(options) },
+    { name: 'token-cleaner-controller', create: (options) => new TokenCleaner(options) },
   ];
 }
+
+const workloadControllers: readonly ControllerDescriptor[] = [
+  { name: 'deployment-controller', create: (options) => new DeploymentController(options) },
+  { name: 'replicaset-controller', create: (options) => new ReplicaSetController(options) },
+  { name: 'statefulset-controller', create: (options) => new StatefulSetController(options) },
+  { name: 'daemonset-controller', create: (options) => new DaemonSetController(options) },
+  { name: 'job-controller', create: (options) => new JobController(options) },
+  { name: 'cronjob-controller', create: (options) => new CronJobController(options) },
+  {
+    name: 'endpointslice-controller',
+    eventSource: 'endpoint-slice-controller',
+    create: (o) => new EndpointSliceController(o),
+  },
+  { name: 'endpoints-controller', eventSource: 'endpoint-controller', create: (o) => new EndpointsController(o) },
+  {
+    name: 'disruption-controller',
+    eventSource: 'controllermanager',
+    create: (options) => new DisruptionController(options),
+  },
+  { name: 'namespace-controller', create: (options) => new NamespaceController(options) },
+  { name: 'garbage-collector-controller', create: (options) => new GarbageCollector(options) },
+  { name: 'pod-garbage-collector-controller', create: (options) => new PodGcController(options) },
+  { name: 'ttl-after-finished-controller', create: (options) => new TtlAfterFinishedController(options) },
+];

@@ -20,9 +20,11 @@ export class RunningApiServer {
   readonly server: KubeApiServer;
   readonly kubeconfig: string;
   readonly folder: string;
+  readonly ca: KeyPair;
   readonly #etcd: EmbeddedEtcd;
 
-  private constructor(server: KubeApiServer, etcd: EmbeddedEtcd, folder: string, kubeconfig: string) {
+  private constructor(server: KubeApiServer, etcd: EmbeddedEtcd, folder: string, kubeconfig: string, ca: KeyPair) {
+    this.ca = ca;
     this.server = server;
     this.#etcd = etcd;
     this.folder = folder;
@@ -69,7 +71,7 @@ export class RunningApiServer {
     await server.start(Context.background());
     const kubeconfig = join(folder, 'kubeconfig');
     writeFileSync(kubeconfig, kubeconfigOf(server.port, ca, admin), { mode: 0o600 });
-    return new RunningApiServer(server, etcd, folder, kubeconfig);
+    return new RunningApiServer(server, etcd, folder, kubeconfig, ca);
   }
 
   async close(): Promise<void> {

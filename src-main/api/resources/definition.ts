@@ -14,6 +14,13 @@ export interface Subresource {
   readonly verbs: readonly ('create' | 'get' | 'patch' | 'update')[];
 }
 
+/** How a subresource other than `status` changes the stored object. Pure. */
+export interface SubresourceUpdate<T extends KubeObject = KubeObject> {
+  /** Given an object whose spec is the old one already. */
+  readonly prepare: (object: T, old: T) => T;
+  readonly validate: (object: T, old: T) => readonly FieldError[];
+}
+
 /**
  * What a write does to an object before it is stored, and what must hold of it: the strategy of one resource
  * (`registry/.../strategy.go` of kube-apiserver, release 1.36). All pure; inputs are frozen, results share what is unchanged.
@@ -31,6 +38,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly validate: (object: T) => readonly FieldError[];
   readonly validateUpdate: (object: T, old: T) => readonly FieldError[];
   readonly validateStatusUpdate: (object: T, old: T) => readonly FieldError[];
+  /** Subresources that write a part of the status by rules of their own, by name. */
+  readonly subresourceUpdates: Readonly<Record<string, SubresourceUpdate<T>>>;
   /** Whether PUT of a name that does not exist creates it. */
   readonly allowCreateOnUpdate: boolean;
   /** Whether an update without resourceVersion is taken as "whatever is there". */

@@ -4,7 +4,7 @@ import type { KubeObject } from '../machinery/object.ts';
 import type { FieldError } from '../validation/errors.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/metadata.ts';
 import type { NameCheck } from '../machinery/names.ts';
-import type { Strategy } from './definition.ts';
+import type { Strategy, SubresourceUpdate } from './definition.ts';
 
 /** What one resource adds to the common strategy. Everything is optional but the check of its names. */
 export interface StrategyParts<T extends KubeObject> {
@@ -31,6 +31,7 @@ export interface StrategyParts<T extends KubeObject> {
   /** Set where an update is checked by rules of its own instead of {@link validate} (Pods). */
   readonly skipValidateOnUpdate?: true;
   readonly validateStatusUpdate?: (object: T, old: T) => readonly FieldError[];
+  readonly subresourceUpdates?: Readonly<Record<string, SubresourceUpdate<T>>>;
   readonly allowCreateOnUpdate?: boolean;
   readonly requiresResourceVersion?: boolean;
 }
@@ -60,6 +61,18 @@ export function strategyOf<T extends KubeObject>(parts: StrategyParts<T>): Strat
       ...validateObjectMetaUpdate(object.metadata, old.metadata),
       ...(parts.validateStatusUpdate?.(object, old) ?? []),
     ],
+    subresourceUpdates: Object.fromEntries(
+      Object.entries(parts.subresourceUpdates ?? {}).map(([name, { prepare, validate }]) => [
+        name,
+        {
+          prepare: (object: T, old: T) => prepare(keepSpec(object, old), old),
+          validate: (object: T, old: T) => [
+            ...validateObjectMetaUpdate(object.metadata, old.metadata),
+            ...validate(object, old),
+          ],
+        },
+      ]),
+    ),
     allowCreateOnUpdate: parts.allowCreateOnUpdate ?? false,
     allowUnconditionalUpdate: !parts.requiresResourceVersion,
   };

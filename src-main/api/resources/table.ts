@@ -2,6 +2,7 @@ import type { GroupVersionKind } from '../machinery/object.ts';
 import { parseGroupVersion } from '../machinery/object.ts';
 import { appsResources } from './apps.ts';
 import { batchResources, policyResources } from './batch.ts';
+import { certificateResources } from './certificates.ts';
 import { clusterResources } from './cluster.ts';
 import { coreResources } from './core.ts';
 import type { ResourceDefinition, Subresource } from './definition.ts';
@@ -17,6 +18,7 @@ export const resourceTable: readonly ResourceDefinition[] = Object.freeze([
   ...eventResources,
   ...reviewResources,
   ...batchResources,
+  ...certificateResources,
   ...networkingResources,
   ...policyResources,
   ...rbacResources,

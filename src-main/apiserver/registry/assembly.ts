@@ -8,6 +8,7 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { EtcdClient } from '#etcd/client';
 import { AdmissionChain, type AdmissionPlugin, type AdmissionRequest } from '../admission/admission.ts';
+import { certificateRequests } from '../admission/certificate-requests.ts';
 import { namespaceLifecycle } from '../admission/namespace-lifecycle.ts';
 import { nodeRestriction, taintNewNodes } from '../admission/node-plugins.ts';
 import { defaultTolerations, priority } from '../admission/pod-plugins.ts';
@@ -54,7 +55,11 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const reads = new Reads(store, new ObjectLister(etcd, resources), random);
   const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
   const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
-  const admission = new AdmissionChain([...admissionPlugins(resources, store, random), ...delegates.admission]);
+  const admission = new AdmissionChain([
+    ...admissionPlugins(resources, store, random),
+    certificateRequests(clock),
+    ...delegates.admission,
+  ]);
   const writes = new Writes({ store, admission, editor: schemaEditor, hooks, clock, random });
   const deletes = new Deletes({ store, reads, admission, hooks, clock });
   const budgets = resources.find('policy', 'v1', 'poddisruptionbudgets');

@@ -105,6 +105,7 @@ export class Dispatcher {
   /** By `resource/subresource`, or for every resource that has it. */
   readonly #handlers: Readonly<Record<string, (scope: RequestScope) => Promise<ApiResponse>>> = {
     '*/status': (scope) => this.#status(scope),
+    'certificatesigningrequests/approval': (scope) => this.#status(scope),
     '*/scale': (scope) => this.#scale(scope),
     'pods/binding': (scope) => bindPod(scope, this.#options.store, this.#options.clock),
     'pods/ephemeralcontainers': (scope) => this.#ephemeralContainers(scope),

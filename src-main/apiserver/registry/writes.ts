@@ -1,5 +1,6 @@
 import type { KubeObject } from '#api/machinery/object';
 import { isStatus } from '#api/machinery/status';
+import type { Strategy, SubresourceUpdate } from '#api/resources/definition';
 import { invalid, invalidError, type FieldError } from '#api/validation/errors';
 import type { Clock } from '#base/clock';
 import { deepFreeze, jsonEqual } from '#base/freeze';
@@ -21,7 +22,7 @@ export interface CreateOptions {
 }
 
 export interface UpdateOptions extends CreateOptions {
-  /** Written through `status`: the main fields stay; the other way round without. */
+  /** Written through `status` or its like: the main fields stay; the other way round without. */
   readonly status: boolean;
   readonly preconditions?: Preconditions | undefined;
 }
@@ -146,13 +147,9 @@ export class Writes {
     const defaulted = options.status ? kept : (hooks.get(served.resource)?.adopt(kept, current) ?? kept);
     const ask = admissionRequest(scope, 'UPDATE', info.name, defaulted, current);
     const admitted = await admission.admit(ask);
-    const prepared = options.status
-      ? strategy.prepareForStatusUpdate(admitted, current)
-      : strategy.prepareForUpdate(admitted, current);
-    const errors = options.status
-      ? strategy.validateStatusUpdate(prepared, current)
-      : strategy.validateUpdate(prepared, current);
-    requireValid(scope, info.name, errors);
+    const rules = updateRules(strategy, options.status ? info.subresource : '');
+    const prepared = rules.prepare(admitted, current);
+    requireValid(scope, info.name, rules.validate(prepared, current));
     await admission.validate({ ...ask, object: prepared });
     if (isUnchanged(prepared, current, options.tracked ?? false)) return current;
     return options.tracked ? prepared : this.#track(scope, prepared, current, options);
@@ -167,6 +164,13 @@ export class Writes {
     };
     return editor.track(scope.served, next, old, writer);
   }
+}
+
+/** By what rules a write changes the stored object: as a whole, its status, or a part with rules of its own. */
+function updateRules(strategy: Strategy, subresource: string): SubresourceUpdate {
+  if (subresource === '') return { prepare: strategy.prepareForUpdate, validate: strategy.validateUpdate };
+  const status = { prepare: strategy.prepareForStatusUpdate, validate: strategy.validateStatusUpdate };
+  return strategy.subresourceUpdates[subresource] ?? status;
 }
 
 function admissionRequest(

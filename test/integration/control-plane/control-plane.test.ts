@@ -40,7 +40,7 @@ class ControlPlane {
     this.client = new RestClient(api.transport());
     const parts = { client: this.client, clock: api.clock, random: new SeededRandom(3), logger: silentLogger };
     this.scheduler = new Scheduler({ name: 'kube-scheduler/master-1', ...parts });
-    const controllers = kubeControllers({ rootCa: 'PEM' });
+    const controllers = kubeControllers({ rootCa: 'PEM', signing: { certificate: 'PEM', key: 'PEM' } });
     this.manager = new ControllerManager({ name: 'kube-controller-manager/master-1', ...parts, controllers });
   }
 

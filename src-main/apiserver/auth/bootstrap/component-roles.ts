@@ -68,7 +68,23 @@ const dnsRules: readonly PolicyRule[] = [
   allow('list watch', 'discovery.k8s.io', 'endpointslices'),
 ];
 
+const signing = 'certificates.k8s.io';
+
+/** May approve what asks `signer` for a certificate. */
+const approver = (signer: string): ClusterRole =>
+  clusterRole(`system:certificates.k8s.io:${signer}-approver`, [
+    allow('approve', signing, 'signers', [`kubernetes.io/${signer}`]),
+  ]);
+
+/** Who may have a kubelet's client certificate without asking a person: checked by the approving controller. */
+const requester = (subresource: string): ClusterRole =>
+  clusterRole(`system:certificates.k8s.io:certificatesigningrequests:${subresource}`, [
+    allow('create', signing, `certificatesigningrequests/${subresource}`),
+  ]);
+
 export const componentRoles: readonly ClusterRole[] = [
+  ...['legacy-unknown', 'kubelet-serving', 'kube-apiserver-client', 'kube-apiserver-client-kubelet'].map(approver),
+  ...['nodeclient', 'selfnodeclient'].map(requester),
   clusterRole('system:discovery', [
     allowPaths('get', `/api /api/* /apis /apis/* ${healthPaths} /openapi /openapi/* /version /version/`),
   ]),

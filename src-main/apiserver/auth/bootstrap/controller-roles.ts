@@ -4,6 +4,27 @@ import { allow, clusterRole, clusterRoleBinding, eventWrites, read, serviceAccou
 /** One role a controller, bound to its service account in kube-system, as `--use-service-account-credentials` uses them. */
 
 const controllers: Readonly<Record<string, readonly PolicyRule[]>> = {
+  'certificate-controller': [
+    allow('delete get list watch', 'certificates.k8s.io', 'certificatesigningrequests'),
+    allow('update', 'certificates.k8s.io', 'certificatesigningrequests/approval certificatesigningrequests/status'),
+    allow('approve', 'certificates.k8s.io', 'signers', ['kubernetes.io/kube-apiserver-client-kubelet']),
+    allow('sign', 'certificates.k8s.io', 'signers', [
+      'kubernetes.io/legacy-unknown',
+      'kubernetes.io/kubelet-serving',
+      'kubernetes.io/kube-apiserver-client-kubelet',
+      'kubernetes.io/kube-apiserver-client',
+    ]),
+    allow('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+    eventWrites,
+  ],
+  // Not upstream's: a cluster brings its own approver of serving certificates, and this is ours.
+  'kubelet-serving-approver': [
+    allow(read, 'certificates.k8s.io', 'certificatesigningrequests'),
+    allow('update', 'certificates.k8s.io', 'certificatesigningrequests/approval'),
+    allow('approve', 'certificates.k8s.io', 'signers', ['kubernetes.io/kubelet-serving']),
+    allow(read, 'core', 'nodes'),
+    eventWrites,
+  ],
   'clusterrole-aggregation-controller': [
     allow('escalate get list patch update watch', 'rbac.authorization.k8s.io', 'clusterroles'),
   ],

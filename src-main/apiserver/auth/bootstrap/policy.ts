@@ -4,6 +4,7 @@ import { deepFreeze } from '#base/freeze';
 import { allAuthenticated } from '../authenticator.ts';
 import { serviceAccountsGroup } from '../service-account-name.ts';
 import { componentRoles } from './component-roles.ts';
+import { kubeadmPolicy } from './kubeadm-policy.ts';
 import { controllerRoleBindings, controllerRoles } from './controller-roles.ts';
 import { allow, clusterRoleBinding, group, read, role, roleBinding, serviceAccount, user } from './rules.ts';
 import { userRoles } from './user-roles.ts';
@@ -85,4 +86,5 @@ export const bootstrapPolicy: readonly KubeObject[] = deepFreeze([
   ...bindings,
   ...namespacedRoles,
   ...namespacedBindings,
+  ...kubeadmPolicy,
 ]);
