@@ -1,6 +1,7 @@
 import type { Clock } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
 import { Context } from '#base/context';
+import type { Disposable } from '#base/disposable';
 import type { Ipv4Block } from '#base/ip';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
@@ -105,6 +106,14 @@ export class KubeApiServer implements Component {
   /** The bound port, while running. */
   get port(): number {
     return this.#listener.port;
+  }
+
+  /**
+   * Serves on one more address of this machine while it runs, and again after a restart, until the result is disposed of. The
+   * server must be running. Throws ListenError.
+   */
+  listenAlso(host: string, port: number): Promise<Disposable> {
+    return this.#listener.listenAlso(host, port);
   }
 
   /** Throws ListenError when the port cannot be had, StatusError or EtcdError when the store cannot serve. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { issueCertificate } from './certificates.ts';
 import { Home } from './home.ts';
 import { mergeKubeconfig, removeFromKubeconfig } from './kubeconfig.ts';
 import { loadLabConfig, newLabConfig, saveLabConfig, withWorker } from './lab-config.ts';
@@ -29,6 +30,9 @@ describe('pki', () => {
     expect(apiserver.verify(ca.publicKey)).toBe(true);
     expect(apiserver.checkIP('127.0.0.1')).toBe('127.0.0.1');
     expect(apiserver.checkHost('kubernetes.default.svc')).toBe('kubernetes.default.svc');
+    expect(apiserver.checkIP('172.30.0.2')).toBe('172.30.0.2');
+    const toKubelets = new X509Certificate(pki.apiserverKubeletClient.certificate);
+    expect(toKubelets.subject).toBe('O=kubeadm:cluster-admins\nCN=kube-apiserver-kubelet-client');
     expect(admin.subject).toBe('O=system:masters\nCN=kubernetes-admin');
     expect(admin.checkPrivateKey(createPrivateKey(pki.admin.key))).toBe(true);
     expect(new X509Certificate(pki.etcdServer.certificate).verify(ca.publicKey)).toBe(false);
@@ -41,6 +45,17 @@ describe('pki', () => {
     const after = await loadOrCreatePki(folder, nowMs + 350 * 86_400_000);
     expect(after.ca).toEqual(before.ca);
     expect(after.apiserver).not.toEqual(before.apiserver);
+  });
+
+  it('makes a server certificate again that lacks an address', async () => {
+    const before = await loadOrCreatePki(folder, nowMs);
+    const old = { usage: 'server', commonName: 'kube-apiserver', dnsNames: [], ips: ['127.0.0.1'] } as const;
+    const { certificate, key } = await issueCertificate(before.ca, old, nowMs);
+    writeFileSync(join(folder, 'apiserver.crt'), certificate);
+    writeFileSync(join(folder, 'apiserver.key'), key);
+    const after = await loadOrCreatePki(folder, nowMs);
+    expect(new X509Certificate(after.apiserver.certificate).checkIP('172.30.0.2')).toBe('172.30.0.2');
+    expect(after.admin).toEqual(before.admin);
   });
 
   it('makes again what a crash left half written, but never an authority that has signed', async () => {

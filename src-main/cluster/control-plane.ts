@@ -2,7 +2,7 @@ import type { ApiHandler } from '#apiserver/request';
 import type { KubeletLocator } from '#apiserver/kubelet-connection';
 import type { UserInfo } from '#apiserver/request';
 import { kubernetesService } from '#apiserver/bootstrap/kubernetes-service';
-import { ListenError } from '#apiserver/http/listener';
+import { ListenError } from '#apiserver/http/listen';
 import { KubeApiServer } from '#apiserver/kube-apiserver';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';

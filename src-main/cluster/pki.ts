@@ -9,6 +9,8 @@ export interface ClusterPki {
   readonly ca: KeyPair;
   readonly etcdCa: KeyPair;
   readonly apiserver: KeyPair;
+  /** As whom the API server speaks to kubelets. */
+  readonly apiserverKubeletClient: KeyPair;
   readonly admin: KeyPair;
   readonly etcdServer: KeyPair;
   readonly etcdClient: KeyPair;
@@ -20,19 +22,24 @@ export interface ClusterPki {
 
 const renewBeforeMs = 30 * 86_400_000;
 
-/** Reads a lab's keys, making those that are missing and renewing certificates that end within 30 days. */
+/**
+ * Reads a lab's keys, making those that are missing and renewing certificates that end within 30 days or lack a name that an
+ * older Drydock did not know.
+ */
 export async function loadOrCreatePki(folder: string, nowMs: number): Promise<ClusterPki> {
   const ca = await authority(folder, 'ca', 'kubernetes', nowMs);
   const etcdCa = await authority(folder, 'etcd-ca', 'etcd-ca', nowMs);
   const leaf = (name: string, signer: KeyPair, subject: CertificateSubject): Promise<KeyPair> =>
     certificate(folder, name, signer, subject, nowMs);
-  const [apiserver, admin, etcdServer, etcdClient] = await Promise.all([
+  const [apiserver, apiserverKubeletClient, admin, etcdServer, etcdClient] = await Promise.all([
     leaf('apiserver', ca, apiserverSubject),
+    leaf('apiserver-kubelet-client', ca, kubeletClientSubject),
     leaf('admin', ca, { usage: 'client', commonName: 'kubernetes-admin', groups: ['system:masters'] }),
     leaf('etcd-server', etcdCa, { usage: 'server', commonName: 'etcd', dnsNames: ['localhost'], ips: ['127.0.0.1'] }),
     leaf('etcd-client', etcdCa, { usage: 'client', commonName: 'drydock-etcd-client', groups: [] }),
   ]);
-  return { ca, etcdCa, apiserver, admin, etcdServer, etcdClient, serviceAccountKey: serviceAccountKey(folder), folder };
+  const leaves = { apiserver, apiserverKubeletClient, admin, etcdServer, etcdClient };
+  return { ca, etcdCa, ...leaves, serviceAccountKey: serviceAccountKey(folder), folder };
 }
 
 const apiserverSubject: CertificateSubject = {
@@ -45,7 +52,13 @@ const apiserverSubject: CertificateSubject = {
     'kubernetes.default.svc.cluster.local',
     'localhost',
   ],
-  ips: ['127.0.0.1', '10.96.0.1'],
+  ips: ['127.0.0.1', '10.96.0.1', '172.30.0.2'],
+};
+
+const kubeletClientSubject: CertificateSubject = {
+  usage: 'client',
+  commonName: 'kube-apiserver-kubelet-client',
+  groups: ['kubeadm:cluster-admins'],
 };
 
 async function authority(folder: string, name: string, commonName: string, nowMs: number): Promise<KeyPair> {
@@ -65,8 +78,15 @@ async function certificate(
   nowMs: number,
 ): Promise<KeyPair> {
   const known = readPair(folder, name);
-  if (known !== undefined && known !== 'torn' && expiryOf(known.certificate) - nowMs > renewBeforeMs) return known;
+  if (known !== undefined && known !== 'torn' && isGood(known.certificate, subject, nowMs)) return known;
   return writePair(folder, name, await issueCertificate(signer, subject, nowMs));
+}
+
+function isGood(pem: string, subject: CertificateSubject, nowMs: number): boolean {
+  if (expiryOf(pem) - nowMs <= renewBeforeMs) return false;
+  if (subject.usage === 'client') return true;
+  const known = new X509Certificate(pem);
+  return subject.ips.every((ip) => known.checkIP(ip)) && subject.dnsNames.every((name) => known.checkHost(name));
 }
 
 /** `torn` when one half is missing or is not the other's, which is what a crash between the two writes leaves. */

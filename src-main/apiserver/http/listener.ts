@@ -11,12 +11,15 @@ import type { Duplex } from 'node:stream';
 import { type Clock, yieldToEventLoop } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
 import { Context } from '#base/context';
-import { CodedError, messageOf, present } from '#base/errors';
+import type { Disposable } from '#base/disposable';
+import { messageOf, present } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { RequestAuthenticator } from '../auth/authenticator.ts';
 import type { ApiHandler } from '../request.ts';
+import { ExtraAddresses } from './extra-addresses.ts';
+import { listen, ListenError } from './listen.ts';
 import { RequestServer } from './request-server.ts';
 import { Upgrader } from './upgrade.ts';
 
@@ -37,14 +40,6 @@ export interface ListenerOptions {
   readonly logger: Logger;
 }
 
-export type ListenErrorCode =
-  'PORT_TAKEN' | 'ADDRESS_NOT_AVAILABLE' | 'PERMISSION_DENIED' | 'LISTEN_FAILED' | 'BAD_CERTIFICATE';
-
-/** Why the listener could not start; the message says what to do. */
-export class ListenError extends CodedError<ListenErrorCode> {
-  override readonly name = 'ListenError';
-}
-
 /**
  * The API server's front door: HTTPS with HTTP/2 and HTTP/1.1 on one port. Client certificates are asked for, not demanded:
  * bearer tokens and anonymous requests come in too, and the authenticator decides. Stopping ends watches in order; a crash
@@ -55,6 +50,11 @@ export class ApiServerListener implements Component {
   readonly #options: ListenerOptions;
   readonly #sockets = new Set<Duplex>();
   readonly #sessions = new Set<Http2Session>();
+  /** `connection` may be emitted by whoever has one (node:net): the server takes it as if it had accepted it. */
+  readonly #extra = new ExtraAddresses((socket) => {
+    if (this.#server) this.#server.emit('connection', socket);
+    else socket.destroy();
+  });
   #state: ComponentState = 'stopped';
   #server: Http2SecureServer | undefined;
   #life: { readonly context: Context; readonly cancel: () => void } | undefined;
@@ -74,6 +74,15 @@ export class ApiServerListener implements Component {
     return present(address, 'the listener is bound').port;
   }
 
+  /**
+   * Serves on one more address, from now until the result is disposed of; it closes and opens with the listener. Throws
+   * {@link ListenError}.
+   */
+  listenAlso(host: string, port: number): Promise<Disposable> {
+    present(this.#server, 'the listener runs');
+    return this.#extra.add(host, port);
+  }
+
   /** Throws {@link ListenError}. */
   async start(context: Context): Promise<void> {
     if (this.#state === 'running') return;
@@ -83,10 +92,15 @@ export class ApiServerListener implements Component {
       this.#server = this.#createServer();
       this.#life = Context.background().withCancel();
       this.#serve(this.#server, this.#life.context);
-      await this.#listen(this.#server);
+      const { host, port, logger } = this.#options;
+      await listen(this.#server, host, port);
+      this.#server.on('error', (error) => logger.error('listener failed', { error: error.message }));
+      await this.#extra.reopen();
       this.#state = 'running';
     } catch (error) {
       this.#state = 'stopped';
+      this.#extra.close();
+      this.#server?.close();
       this.#server = undefined;
       throw error;
     }
@@ -96,6 +110,7 @@ export class ApiServerListener implements Component {
     const server = this.#server;
     if (!server || this.#state !== 'running') return;
     this.#state = 'stopping';
+    this.#extra.close();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     // Watches and streams end with this; what they still have to say goes out before the sockets close.
     this.#life?.cancel();
@@ -112,6 +127,7 @@ export class ApiServerListener implements Component {
   crash(): void {
     const server = this.#server;
     this.#state = 'crashed';
+    this.#extra.close();
     this.#server = undefined;
     this.#destroySockets();
     server?.close();
@@ -172,39 +188,7 @@ export class ApiServerListener implements Component {
       socket.destroy();
     });
   }
-
-  #listen(server: Http2SecureServer): Promise<void> {
-    const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
-      server.listen(port, host, () => {
-        server.removeAllListeners('error');
-        server.on('error', (error) => this.#options.logger.error('listener failed', { error: error.message }));
-        resolve();
-      });
-    });
-  }
 }
 
 /** Turns of the event loop that a stopping listener gives its clients to hang up. */
 const stopGraceTurns = 20;
-
-function listenError(cause: NodeJS.ErrnoException, host: string, port: number): ListenError {
-  const at = `${host}:${port}`;
-  switch (cause.code) {
-    case 'EADDRINUSE':
-      return new ListenError(
-        'PORT_TAKEN',
-        `port ${port} on ${host} is taken: stop what listens there or choose another port`,
-        { cause },
-      );
-    case 'EADDRNOTAVAIL':
-      return new ListenError('ADDRESS_NOT_AVAILABLE', `${host} is no address of this machine`, { cause });
-    case 'EACCES':
-      return new ListenError('PERMISSION_DENIED', `listening on ${at} needs more rights: choose a port above 1023`, {
-        cause,
-      });
-    default:
-      return new ListenError('LISTEN_FAILED', `cannot listen on ${at}: ${cause.message}`, { cause });
-  }
-}

@@ -1,5 +1,6 @@
 import { connect, constants, type ClientHttp2Session } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
+import { createServer, type AddressInfo } from 'node:net';
 import { gzipSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -344,3 +345,44 @@ test('says which port is taken, and frees it on stop and on crash', async () => 
   await fourth.stop();
   expect(fourth.state).toBe('stopped');
 });
+
+test('serves on more addresses, which close and open with it', async () => {
+  handle = echo;
+  const own = newListener(0);
+  await own.start(background);
+  const port = await freePort('127.0.0.2');
+  const extra = await own.listenAlso('127.0.0.2', port);
+  const whoAsks = (): Promise<string> => namesWhoAsks('127.0.0.2', port);
+  expect(await whoAsks()).toBe('ann');
+  await expect(own.listenAlso('127.0.0.2', port)).rejects.toMatchObject({ code: 'PORT_TAKEN' });
+  await expect(own.listenAlso('192.0.2.1', port)).rejects.toMatchObject({ code: 'ADDRESS_NOT_AVAILABLE' });
+  own.crash();
+  await expect(whoAsks()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await own.start(background);
+  expect(await whoAsks()).toBe('ann');
+  extra.dispose();
+  await expect(whoAsks()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await own.stop();
+});
+
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Asks with the certificate of `ann`, over a connection of its own. */
+function namesWhoAsks(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const identity = { cert: admin.certificate, key: admin.key, ca: ca.certificate, servername: 'localhost' };
+    const request = httpsRequest({ host, port, path: '/who', agent: false, ...identity }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve((JSON.parse(text) as { user: { name: string } }).user.name));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
