@@ -1,17 +1,21 @@
-import type { EndpointSlice, Service } from '#api/gen/types';
+import type { EndpointSlice, Node, Service } from '#api/gen/types';
 import type { Clock } from '#base/clock';
 import { LifeComponent } from '#base/life-component';
 import { Context } from '#base/context';
 import type { Disposable } from '#base/disposable';
 import type { Logger } from '#base/logger';
 import type { Informer, InformerFactory } from '#client/client';
-import { endpointSlices, services } from '#client/resources';
-import { serviceRules, type ServiceRule } from './service-rules.ts';
+import { endpointSlices, nodes, services } from '#client/resources';
+import { RuleCache } from './rule-cache.ts';
+import type { ServiceRule } from './service-rules.ts';
 
 const serviceNameLabel = 'kubernetes.io/service-name';
 const serviceIndex = 'service';
 
-/** Where rules take effect: the simulated network, nftables. Called with the whole set; writes only what changed. */
+/**
+ * Where rules take effect: the simulated network, nftables. Called with the whole set; writes only what changed. A rule that
+ * did not change is the same object as the time before.
+ */
 export interface ProxyBackend {
   replace(rules: readonly ServiceRule[]): void;
 }
@@ -21,6 +25,13 @@ export interface KubeProxyOptions {
   /** Makes informers for one life of this component. */
   readonly informers: () => InformerFactory;
   readonly backend: ProxyBackend;
+  /**
+   * Whether packets of this node can get to pods of `node`: simulated and real nodes share the cluster, not the packets.
+   * Absent: all nodes are reached and none is watched.
+   */
+  readonly reachable?: (node: Node) => boolean;
+  /** Hears of this node's own Node, at first and at each change. Only with `reachable`. */
+  readonly onNode?: (node: Node) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Changes that arrive within this many milliseconds are written together. */
@@ -52,6 +63,9 @@ class ProxyRun {
   readonly #informers: InformerFactory;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
+  readonly #cache: RuleCache;
+  /** Nodes that no packet of this one reaches. */
+  readonly #unreachable = new Set<string>();
   #timer: Disposable | undefined;
   #synced = false;
 
@@ -61,6 +75,9 @@ class ProxyRun {
     this.#services = this.#informers.informer<Service>(services);
     this.#slices = this.#informers.informer<EndpointSlice>(endpointSlices);
     this.#slices.addIndex(serviceIndex, (slice) => [serviceKeyOf(slice)]);
+    const { nodeName, reachable } = options;
+    this.#cache = new RuleCache({ nodeName, reachable: (name) => !this.#unreachable.has(name) });
+    if (reachable) this.#watchNodes(reachable);
   }
 
   async start(context: Context): Promise<void> {
@@ -87,11 +104,25 @@ class ProxyRun {
     });
   }
 
+  #watchNodes(reachable: (node: Node) => boolean): void {
+    const { nodeName, onNode } = this.#options;
+    const seen = (node: Node): void => {
+      const name = node.metadata.name ?? '';
+      if (name === nodeName) onNode?.(node);
+      if (reachable(node) !== this.#unreachable.has(name)) return;
+      if (!this.#unreachable.delete(name)) this.#unreachable.add(name);
+      this.#cache.clear();
+      this.#schedule();
+    };
+    const gone = (node: Node): void => void this.#unreachable.delete(node.metadata.name ?? '');
+    const informer = this.#informers.informer<Node>(nodes);
+    informer.addHandler({ onAdd: seen, onUpdate: (_before, after) => seen(after), onDelete: gone });
+  }
+
   #sync(): void {
-    const { backend, nodeName } = this.#options;
     const slicesOf = (service: Service): readonly EndpointSlice[] =>
       this.#slices.lister.byIndex(serviceIndex, `${service.metadata.namespace ?? ''}/${service.metadata.name ?? ''}`);
-    backend.replace(serviceRules(this.#services.lister.list(), slicesOf, nodeName));
+    this.#options.backend.replace(this.#cache.rules(this.#services.lister.list(), slicesOf));
   }
 }
 

@@ -32,7 +32,7 @@ const slice: EndpointSlice = {
 };
 
 function only(spec: Partial<ServiceSpec>, slices: readonly EndpointSlice[] = [slice]): ReturnType<typeof serviceRules> {
-  return serviceRules([service(spec)], () => slices, 'worker-1');
+  return serviceRules([service(spec)], () => slices, { nodeName: 'worker-1' });
 }
 
 describe('serviceRules', () => {
@@ -67,5 +67,31 @@ describe('serviceRules', () => {
   it('uses the affinity timeout, with upstream default', () => {
     expect(only({ sessionAffinity: 'ClientIP' })[0]?.affinitySeconds).toBe(10800);
     expect(only({})[0]?.affinitySeconds).toBeUndefined();
+  });
+
+  it('leaves out endpoints on nodes that no packet of this one reaches', () => {
+    const view = { nodeName: 'worker-1', reachable: (name: string) => name !== 'worker-2' };
+    const [rule] = serviceRules([service({})], () => [slice], view);
+    expect(rule?.internal).toEqual([{ ip: '10.244.1.2', port: 8080 }]);
+    expect(rule?.cluster).toEqual(rule?.internal);
+  });
+
+  it('keeps endpoints that name no node', () => {
+    const manual = { ...slice, endpoints: [{ addresses: ['172.30.0.2'] }] };
+    const view = { nodeName: 'worker-1', reachable: () => false };
+    expect(serviceRules([service({})], () => [manual], view)[0]?.internal).toEqual([{ ip: '172.30.0.2', port: 8080 }]);
+  });
+
+  it('tells cluster addresses from those of load balancers, and leaves out the ones a balancer proxies', () => {
+    const balanced = service({ type: 'LoadBalancer', externalIPs: ['192.0.2.1'] });
+    const status = { loadBalancer: { ingress: [{ ip: '192.0.2.9' }, { ip: '192.0.2.10', ipMode: 'Proxy' }] } };
+    const [rule] = serviceRules([{ ...balanced, status }], () => [slice], { nodeName: 'worker-1' });
+    expect(rule).toMatchObject({
+      addresses: ['10.96.0.5', '192.0.2.1', '192.0.2.9'],
+      clusterIPs: ['10.96.0.5'],
+      loadBalancerIPs: ['192.0.2.9'],
+      localReady: 1,
+      possiblyHere: ['10.244.1.2'],
+    });
   });
 });

@@ -14,6 +14,7 @@ import type { Program } from '#cri/simulator/process';
 import { SimulatedRuntime } from '#cri/simulator/runtime';
 import { KubeProxy } from '#kube-proxy/kube-proxy';
 import { Kubelet } from '#kubelet/kubelet';
+import { driverLabel } from '#node-agent/agent-config';
 import { EmbeddedMachine } from '#machines/embedded/machine';
 import type { Fabric } from '#machines/embedded/fabric';
 import { dnsServiceIp } from '../addons.ts';
@@ -69,6 +70,8 @@ export class EmbeddedWorker implements Worker {
     this.proxy = new KubeProxy({
       ...{ nodeName: name, clock, logger: logger.named('kube-proxy') },
       informers: () => this.#informers(identities.kubeProxy, 'kube-proxy'),
+      // Simulated nodes reach each other only: no real packet ever enters the fabric.
+      reachable: ({ metadata }) => (metadata.labels?.[driverLabel] ?? 'embedded') === 'embedded',
       backend: {
         replace: (rules) => {
           this.machine.network.services.replace(rules);
@@ -159,7 +162,7 @@ export class EmbeddedWorker implements Worker {
         kernelVersion,
         containerRuntimeVersion: `simulator://${kubernetesVersion.slice(1)}`,
       },
-      labels: { 'drydock.dev/driver': 'embedded' },
+      labels: { [driverLabel]: 'embedded' },
       ...{ clusterDNS: [dnsServiceIp], clusterDomain, kubeletVersion: kubernetesVersion },
     });
   }
