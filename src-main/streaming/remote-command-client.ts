@@ -64,7 +64,8 @@ async function readServer(
   throw new Error('the connection ended before the command did');
 }
 
-function outcomeOf(payload: Uint8Array, errorOf: (status: unknown) => Error): { readonly exitCode: number } {
+/** How a command ended, by the last words of the error channel. Throws what `errorOf` makes of any other Status. */
+export function outcomeOf(payload: Uint8Array, errorOf: (status: unknown) => Error): { readonly exitCode: number } {
   const status = JSON.parse(Buffer.from(payload).toString('utf8')) as ErrorChannelStatus;
   if (status.status === 'Success') return { exitCode: 0 };
   const cause = status.details?.causes?.find((item) => item.reason === 'ExitCode');

@@ -2,7 +2,7 @@ import type { ByteStream } from '#base/streams';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { MessageSocket } from '#streaming/message-socket';
-import { SpdySession, type SpdyStream } from './spdy/session.ts';
+import { SpdySession, type SpdyStream } from '#streaming/spdy/session';
 
 /**
  * `port-forward` as kubectl 1.35 speaks it: a SPDY/3.1 session inside the binary messages of a WebSocket. For each

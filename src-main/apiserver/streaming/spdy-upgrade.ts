@@ -3,7 +3,7 @@ import { AsyncQueue } from '#base/async-queue';
 import { StatusError } from '#api/machinery/status';
 import type { MessageSocket } from '#streaming/message-socket';
 import { channel } from '#streaming/channels';
-import { SpdySession, type SpdyStream, type SpdyTransport } from './spdy/session.ts';
+import { SpdySession, type SpdyStream, type SpdyTransport } from '#streaming/spdy/session';
 
 /**
  * `Upgrade: SPDY/3.1`, which clients before kubectl 1.31 speak, and later ones where a proxy stops their WebSockets.

@@ -23,8 +23,8 @@ export type Frame =
   | { readonly kind: 'data'; readonly streamId: number; readonly flags: number; readonly payload: Buffer }
   | { readonly kind: 'control'; readonly type: number; readonly flags: number; readonly payload: Buffer };
 
-/** The other end broke the protocol: the session cannot go on. */
-export class SpdyError extends CodedError<'PROTOCOL_ERROR'> {
+/** `PROTOCOL_ERROR`: the other end broke the protocol or the session. `REFUSED`: it answered, but not with SPDY. */
+export class SpdyError extends CodedError<'PROTOCOL_ERROR' | 'REFUSED'> {
   override readonly name = 'SpdyError';
 }
 

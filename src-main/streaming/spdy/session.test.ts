@@ -4,7 +4,7 @@ import { AsyncQueue } from '#base/async-queue';
 import { controlFrame, controlType, dataFrame, flagFin, FrameParser, numbersFrame } from './frames.ts';
 import { spdyDictionary } from './dictionary.ts';
 import { HeaderCodec } from './header-codec.ts';
-import { SpdySession, type SpdyStream } from './session.ts';
+import { SpdySession, type SpdyStream, type SpdyTransport } from './session.ts';
 
 test('the dictionary has the checksum that every SPDY/3 header block names', () => {
   let [a, b] = [1, 0];
@@ -65,8 +65,8 @@ test('a session accepts streams, carries data both ways and ends with its transp
   await expect.poll(() => sent.length).toBe(3);
   const [error, data] = streams;
   expect(data?.headers).toEqual({ streamtype: 'data', port: '80' });
-  expect(error?.incoming.ended).toBe(true);
-  expect((await data?.incoming[Symbol.asyncIterator]().next())?.value?.toString()).toBe('ping');
+  expect((await error?.incoming[Symbol.asyncIterator]().next())?.done).toBe(true);
+  expect((await data?.incoming[Symbol.asyncIterator]().next())?.value).toEqual(Buffer.from('ping'));
   await data?.write(Buffer.alloc(70_000));
   await data?.end();
   await data?.end();
@@ -78,4 +78,63 @@ test('a session accepts streams, carries data both ways and ends with its transp
   messages.end();
   await running;
   await expect(data?.incoming[Symbol.asyncIterator]().next()).rejects.toThrow('the session ended');
+});
+
+/** A client and a server joined back to back. */
+function pairOfSessions(onStream: (stream: SpdyStream) => void): { client: SpdySession } {
+  const [toServer, toClient] = [new AsyncQueue<Uint8Array>(), new AsyncQueue<Uint8Array>()];
+  const transport = (messages: AsyncQueue<Uint8Array>, peer: AsyncQueue<Uint8Array>): SpdyTransport => ({
+    messages,
+    send: async (bytes) => peer.push(bytes),
+  });
+  const client = new SpdySession(transport(toClient, toServer));
+  const server = new SpdySession(transport(toServer, toClient), onStream);
+  void client.run();
+  void server.run();
+  return { client };
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+test('a client opens streams, several at once, and each half closes on its own', async () => {
+  const { client } = pairOfSessions((stream) => {
+    void textOf(stream.incoming).then(async (text) => {
+      await stream.write(Buffer.from(`${stream.headers['streamtype']}:${text}`));
+      await stream.end();
+    });
+  });
+  const streams = await Promise.all(['a', 'b', 'c'].map((streamtype) => client.open({ streamtype })));
+  expect(streams.map((stream) => stream.id)).toEqual([1, 3, 5]);
+  for (const stream of streams) await stream.write(Buffer.from('x'.repeat(stream.id)));
+  for (const stream of streams) await stream.end();
+  expect(await Promise.all(streams.map((stream) => textOf(stream.incoming)))).toEqual(['a:x', 'b:xxx', 'c:xxxxx']);
+});
+
+test('a client takes more than may wait, as its reader takes it', async () => {
+  const stream = new AsyncQueue<SpdyStream>();
+  const { client } = pairOfSessions((opened) => stream.push(opened));
+  const [mine, theirs] = await Promise.all([
+    client.open({ streamtype: 'stdout' }),
+    stream[Symbol.asyncIterator]().next(),
+  ]);
+  const block = Buffer.alloc(32 * 1024, 1);
+  for (let i = 0; i < 64; i++) await theirs.value?.write(block);
+  await theirs.value?.end();
+  let read = 0;
+  for await (const chunk of mine.incoming) read += chunk.length;
+  expect(read).toBe(64 * block.length);
+});
+
+test('what is not answered when the session ends was refused', async () => {
+  const toClient = new AsyncQueue<Uint8Array>();
+  const client = new SpdySession({ messages: toClient, send: async () => {} });
+  void client.run();
+  const opening = client.open({ streamtype: 'data' });
+  toClient.end();
+  await expect(opening).rejects.toThrow('the session ended');
+  await expect(client.open({})).rejects.toThrow('the session ended');
 });
