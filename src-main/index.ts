@@ -15,4 +15,6 @@ const logger = new SinkLogger(
   'drydock',
 );
 
-new DesktopApp({ outFolder: join(__dirname, '..'), logger, openHost: () => openHost(home, 'desktop', logger) }).run();
+const outFolder = join(__dirname, '..');
+
+new DesktopApp({ outFolder, logger, openHost: () => openHost(home, 'desktop', logger, { outFolder }) }).run();

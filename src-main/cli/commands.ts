@@ -24,6 +24,13 @@ export const commandSpecs: readonly CommandSpec[] = [
       { name: 'driver', value: 'embedded|docker|ssh', help: 'where worker nodes come from', fallback: 'embedded' },
       { name: 'masters', value: 'N', help: 'control planes', fallback: '1' },
       { name: 'workers', value: 'N', help: 'worker nodes', fallback: '3' },
+      { name: 'cpus', value: 'QUANTITY', help: 'CPUs of each worker', fallback: '2 for docker, 4 for embedded' },
+      {
+        name: 'memory',
+        value: 'QUANTITY',
+        help: 'memory of each worker',
+        fallback: '2Gi for docker, 8Gi for embedded',
+      },
       home,
       { name: 'kubeconfig', value: 'FILE', help: 'also write the entry into this kubeconfig and make it current' },
       {
@@ -36,7 +43,12 @@ export const commandSpecs: readonly CommandSpec[] = [
       { name: 'detach', help: 'return when the lab is Ready and leave it running' },
       { ...json, help: 'print one JSON object: name, server, kubeconfig, uiUrl, pid, etcd' },
     ],
-    examples: ['drydock up', 'drydock up --workers 5 --detach', 'drydock up --name ci --json --ui-port none --detach'],
+    examples: [
+      'drydock up',
+      'drydock up --workers 5 --detach',
+      'drydock up --driver docker --cpus 2 --memory 2Gi',
+      'drydock up --name ci --json --ui-port none --detach',
+    ],
   },
   {
     name: 'down',

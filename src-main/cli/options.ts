@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '#base/errors';
+import { parseQuantityNano } from '#base/quantity';
 
 /** The line was not understood: printed with a hint at `--help`, exit code 2. */
 export class UsageError extends Error {
@@ -56,6 +57,16 @@ export class Arguments {
     if (!(number >= least && number <= most))
       throw new UsageError(`--${name} ${value}: expected a whole number from ${least} to ${most}`);
     return number;
+  }
+
+  /** A Kubernetes quantity in whole or broken units: `2`, `500m`, `2Gi`. Throws UsageError when it is none, or not above 0. */
+  quantity(name: string): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const nano = parseQuantityNano(value);
+    if (nano === undefined || nano <= 0n)
+      throw new UsageError(`--${name} ${value}: expected a quantity such as 2 or 2Gi`);
+    return Number(nano) / 1e9;
   }
 }
 

@@ -5,6 +5,7 @@ import { messageOf } from '#base/errors';
 import { formatLogEntry, SinkLogger, type Logger } from '#base/logger';
 import { ClusterError } from '#cluster/errors';
 import { Home, resolveHome } from '#cluster/home';
+import type { Installation } from '#host/drivers';
 import { labKubeconfigPath } from '#cluster/lab-kubeconfig';
 import { detachedVariable, report, ReportingProgress, upDetached } from './detached.ts';
 import { commandSpecs, findCommand, renderOverview } from './commands.ts';
@@ -14,7 +15,7 @@ import { parseCommandLine, renderHelp, UsageError, type Arguments } from './opti
 import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
-import { decodeUp, up, type Installation, type RunningUp, type UpFacts } from './up.ts';
+import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
 
 const exitFailure = 1;
 const exitUsage = 2;

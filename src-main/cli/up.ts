@@ -8,6 +8,7 @@ import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
 import { resolveHome } from '#cluster/home';
 import type { DriverName } from '#cluster/lab-config';
 import type { EtcdAccess, RunningLab } from '#cluster/lab-view';
+import type { Installation } from '#host/drivers';
 import { openHost, type OpenHost } from '#host/open-host';
 import { UiServer } from '#host/websocket-server';
 import { UsageError, type Arguments } from './options.ts';
@@ -18,6 +19,9 @@ export interface UpRequest {
   readonly driver: DriverName;
   readonly masters: number | undefined;
   readonly workers: number | undefined;
+  /** Of each worker. */
+  readonly cpus: number | undefined;
+  readonly memoryBytes: number | undefined;
   readonly home: string;
   readonly kubeconfig: string | undefined;
   readonly apiPort: number | undefined;
@@ -46,16 +50,13 @@ export function decodeUp(args: Arguments): UpRequest {
     driver,
     masters: args.integer('masters', 1, 9),
     workers: args.integer('workers', 0, 200),
+    cpus: args.quantity('cpus'),
+    memoryBytes: args.quantity('memory'),
     home: resolveHome(args.text('home')),
     kubeconfig: kubeconfig === undefined || isAbsolute(kubeconfig) ? kubeconfig : resolve(kubeconfig),
     apiPort: args.integer('api-port', 1, 65535),
     uiPort: args.text('ui-port') === 'none' ? 'none' : (args.integer('ui-port', 0, 65535) ?? 0),
   };
-}
-
-/** Where the build lies: `main`, `preload` and `renderer` are in it. */
-export interface Installation {
-  readonly outFolder: string;
 }
 
 export interface RunningUp {
@@ -76,7 +77,7 @@ export async function up(
   logger: Logger,
   progress: Progress,
 ): Promise<RunningUp> {
-  const host = await openHost(request.home, 'headless', logger);
+  const host = await openHost(request.home, 'headless', logger, installation);
   let ui: UiServer | undefined;
   try {
     const { labs } = host;
@@ -111,13 +112,15 @@ async function settled(context: Context, host: OpenHost, name: string): Promise<
 
 function begin(host: OpenHost, request: UpRequest): void {
   const { labs } = host;
-  const { name, driver, masters, workers, apiPort, kubeconfig } = request;
+  const { name, driver, masters, workers, cpus, memoryBytes, apiPort, kubeconfig } = request;
   if (!labs.has(name)) {
     labs.create({
       name,
       driver,
       masters: masters ?? 1,
-      workers: workers ?? 3,
+      workers: workers ?? (driver === 'ssh' ? 0 : 3),
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
       nowMs: new RealClock().now(),
       ...(apiPort ? { apiPort } : {}),
     });

@@ -129,8 +129,8 @@ describe('lab config', () => {
   it('gives a new worker the first free name and address', () => {
     const config = newLabConfig(wanted);
     const without = { ...config, workers: config.workers.filter((one) => one.name !== 'worker-2') };
-    expect(withWorker(without, undefined).worker).toMatchObject({ name: 'worker-2', ip: config.workers[1]?.ip });
-    expect(() => withWorker(config, 'worker-1')).toThrow('exists');
+    expect(withWorker(without, {}).worker).toMatchObject({ name: 'worker-2', ip: config.workers[1]?.ip });
+    expect(() => withWorker(config, { name: 'worker-1' })).toThrow('exists');
   });
 
   it('says what is wrong with a bad wish', () => {

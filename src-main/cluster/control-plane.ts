@@ -15,18 +15,15 @@ import { RestClient } from '#client/rest-client';
 import { ControllerManager } from '#controller-manager/controller-manager';
 import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
+import { apiAddress, kubernetesServiceIp, serviceCidr } from './addresses.ts';
 import { EmbeddedStore } from './embedded-store.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import type { ClusterPki } from './pki.ts';
 
-const serviceCidr = '10.96.0.0/16';
-const kubernetesServiceIp = '10.96.0.1';
-
 export interface ControlPlaneOptions {
   readonly master: string;
-  readonly masterIp: string;
   readonly folder: string;
   readonly apiPort: number;
   readonly etcdPort: number;
@@ -89,12 +86,17 @@ export class ControlPlane {
     }
   }
 
+  /** The API server's port on one more address of this computer, for the nodes that are not in this process. */
+  async listenAlso(host: string): Promise<void> {
+    await this.apiServer.listenAlso(host, this.apiServer.port);
+  }
+
   async startControllers(context: Context): Promise<void> {
     await Promise.all([this.scheduler.start(context), this.controllerManager.start(context)]);
   }
 
   #createApiServer(): KubeApiServer {
-    const { master, masterIp, apiPort, pki, kubelets, clock, random, logger } = this.#options;
+    const { master, apiPort, pki, kubelets, clock, random, logger } = this.#options;
     return new KubeApiServer({
       ...{ name: `kube-apiserver/${master}`, host: '127.0.0.1', port: apiPort, clock, random, logger, kubelets },
       tls: { ca: pki.ca.certificate, cert: pki.apiserver.certificate, key: pki.apiserver.key },
@@ -102,9 +104,7 @@ export class ControlPlane {
       staticTokens: new Map(),
       etcd: this.etcd.client,
       serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
-      postStartHooks: [
-        kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [{ ip: masterIp, port: 6443 }] }),
-      ],
+      postStartHooks: [kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [apiAddress] })],
     });
   }
 

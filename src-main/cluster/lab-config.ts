@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { ClusterError } from './errors.ts';
 import { readJsonFile, writeFileAtomic } from './files.ts';
+import { asArray, asNumber, asRecord, asText } from './json-fields.ts';
+import type { NewWorker } from './lab-view.ts';
+import { decodeSsh, sshConfigOf, type SshMachineConfig } from './ssh-config.ts';
 
 export type DriverName = 'embedded' | 'docker' | 'ssh';
 
@@ -13,6 +16,10 @@ export interface WorkerConfig {
   readonly memoryBytes: number;
   /** Most pods the node takes; absent for the kubelet's own default of 110. */
   readonly maxPods?: number;
+  /** Place of a Docker worker in its lab's subnet, 2 to 199: kept, so that its address stays. */
+  readonly hostNumber?: number;
+  /** Where the machine of an SSH worker is. */
+  readonly ssh?: SshMachineConfig;
 }
 
 /** What a lab is, apart from what its store holds: `lab.json` in the lab's folder. */
@@ -25,14 +32,20 @@ export interface LabConfig {
   /** Port of the API server on 127.0.0.1, kept from start to start; 0 until the first one. */
   readonly apiPort: number;
   readonly etcdPort: number;
+  /** The lab's own Docker network, once it has one: kept, so that nodes keep their addresses. */
+  readonly docker?: { readonly subnet: string };
   /** Other kubeconfig files that have the lab's entry. */
   readonly kubeconfigs: readonly string[];
   readonly createdAtMs: number;
 }
 
-/** Embedded workers claim what a small cloud machine has; nothing is really reserved. */
-const workerCpus = 4;
-const workerMemoryBytes = 8 * 1024 ** 3;
+/** Embedded workers claim what a small cloud machine has; nothing is really reserved. Docker workers are really limited. */
+const defaultSizes: Readonly<Record<DriverName, { readonly cpus: number; readonly memoryBytes: number }>> = {
+  embedded: { cpus: 4, memoryBytes: 8 * 1024 ** 3 },
+  docker: { cpus: 2, memoryBytes: 2 * 1024 ** 3 },
+  ssh: { cpus: 0, memoryBytes: 0 },
+};
+const leastMemoryBytes = 512 * 1024 ** 2;
 const maxWorkers = 200;
 
 export interface NewLab {
@@ -40,6 +53,9 @@ export interface NewLab {
   readonly driver: DriverName;
   readonly masters: number;
   readonly workers: number;
+  /** Of each worker; absent for the driver's default. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
   readonly apiPort?: number;
   readonly nowMs: number;
 }
@@ -48,18 +64,20 @@ export interface NewLab {
 export function newLabConfig(wanted: NewLab): LabConfig {
   const { name, driver, masters, workers, apiPort = 0, nowMs } = wanted;
   checkName('lab', name);
-  if (driver !== 'embedded') {
-    throw new ClusterError(
-      'UNSUPPORTED',
-      `the ${driver} driver is not part of this version; use --driver embedded, which needs nothing installed`,
-    );
-  }
   if (masters !== 1)
     throw new ClusterError('UNSUPPORTED', `${masters} masters: this version runs exactly one; use --masters 1`);
   if (!Number.isInteger(workers) || workers < 0 || workers > maxWorkers) {
     throw new ClusterError('INVALID', `${workers} workers: choose a whole number from 0 to ${maxWorkers}`);
   }
+  if (driver === 'ssh' && workers > 0) {
+    throw new ClusterError(
+      'INVALID',
+      `SSH machines are added one by one: use --workers 0, then 'drydock node add NAME --driver ssh --host user@address'`,
+    );
+  }
   checkPort('API port', apiPort);
+  const { cpus, memoryBytes } = wanted;
+  const size = { ...(cpus === undefined ? {} : { cpus }), ...(memoryBytes === undefined ? {} : { memoryBytes }) };
   const base: LabConfig = {
     formatVersion: 1,
     name,
@@ -72,35 +90,54 @@ export function newLabConfig(wanted: NewLab): LabConfig {
     createdAtMs: nowMs,
   };
   let config = base;
-  for (let i = 0; i < workers; i++) config = withWorker(config, undefined).config;
+  for (let i = 0; i < workers; i++) config = withWorker(config, size).config;
   return config;
 }
 
 /** The same lab with one worker more. A missing name becomes the first free `worker-<n>`. */
-export function withWorker(config: LabConfig, name: string | undefined): { config: LabConfig; worker: WorkerConfig } {
-  const chosen =
-    name ??
+export function withWorker(config: LabConfig, wanted: NewWorker): { config: LabConfig; worker: WorkerConfig } {
+  const { workers } = config;
+  const name =
+    wanted.name ??
     firstFree(
       (n) => `worker-${n}`,
-      config.workers.map((one) => one.name),
+      workers.map((one) => one.name),
     );
-  checkName('node', chosen);
-  if (config.workers.some((one) => one.name === chosen))
-    throw new ClusterError('NODE_EXISTS', `node ${chosen} exists in lab ${config.name}; choose another name`);
-  if (config.workers.length >= maxWorkers)
+  checkName('node', name);
+  if (workers.some((one) => one.name === name))
+    throw new ClusterError('NODE_EXISTS', `node ${name} exists in lab ${config.name}; choose another name`);
+  if (workers.length >= maxWorkers)
     throw new ClusterError('INVALID', `lab ${config.name} has ${maxWorkers} workers, which is the most`);
-  const ip = firstFree(
-    (n) => `172.30.${1 + Math.floor((n + 9) / 250)}.${1 + ((n + 9) % 250)}`,
-    config.workers.map((one) => one.ip),
-  );
-  const worker: WorkerConfig = {
-    name: chosen,
-    driver: config.driver,
-    ip,
-    cpus: workerCpus,
-    memoryBytes: workerMemoryBytes,
-  };
-  return { config: { ...config, workers: [...config.workers, worker] }, worker };
+  const driver = wanted.driver ?? config.driver;
+  if (driver === 'ssh' && !wanted.ssh)
+    throw new ClusterError('INVALID', `node ${name} is a machine reached by SSH: say which with --host user@address`);
+  const { cpus = defaultSizes[driver].cpus, memoryBytes = defaultSizes[driver].memoryBytes } = wanted;
+  if (driver !== 'ssh') checkSize(cpus, memoryBytes);
+  const taken = workers.map((one) => one.ip);
+  const ip =
+    driver === 'embedded'
+      ? firstFree((n) => `172.30.${1 + Math.floor((n + 9) / 250)}.${1 + ((n + 9) % 250)}`, taken)
+      : '';
+  const ssh = driver === 'ssh' && wanted.ssh ? { ssh: sshConfigOf(wanted.ssh) } : {};
+  const place = driver === 'docker' ? { hostNumber: freeHostNumber(config) } : {};
+  const worker: WorkerConfig = { name, driver, ip, cpus, memoryBytes, ...place, ...ssh };
+  return { config: { ...config, workers: [...workers, worker] }, worker };
+}
+
+/** What lies above is the lab's pool of load-balancer addresses. */
+const lastHostNumber = 199;
+
+function freeHostNumber({ workers, name }: LabConfig): number {
+  const taken = new Set(workers.map((one) => one.hostNumber));
+  for (let n = 2; n <= lastHostNumber; n++) if (!taken.has(n)) return n;
+  throw new ClusterError('INVALID', `lab ${name} has as many Docker workers as its network has places for`);
+}
+
+function checkSize(cpus: number, memoryBytes: number): void {
+  if (!(cpus > 0 && cpus <= 1024))
+    throw new ClusterError('INVALID', `${cpus} CPUs a node: choose a number above 0, such as 2 or 0.5`);
+  if (!(memoryBytes >= leastMemoryBytes))
+    throw new ClusterError('INVALID', `${memoryBytes} bytes of memory a node: choose 512Mi or more`);
 }
 
 function firstFree(candidate: (n: number) => string, taken: readonly string[]): string {
@@ -139,10 +176,12 @@ function decodeLabConfig(value: unknown): LabConfig {
     const worker = asRecord(one, 'a worker');
     const maxPods = worker['maxPods'];
     return {
+      ...(worker['hostNumber'] === undefined ? {} : { hostNumber: asNumber(worker['hostNumber'], 'hostNumber') }),
+      ...(worker['ssh'] === undefined ? {} : { ssh: decodeSsh(worker['ssh']) }),
       ...(maxPods === undefined ? {} : { maxPods: asNumber(maxPods, 'maxPods') }),
       name: asText(worker['name'], 'name'),
       driver: asDriver(worker['driver'] ?? 'embedded'),
-      ip: asText(worker['ip'], 'ip'),
+      ip: typeof worker['ip'] === 'string' ? worker['ip'] : '',
       cpus: asNumber(worker['cpus'], 'cpus'),
       memoryBytes: asNumber(worker['memoryBytes'], 'memoryBytes'),
     };
@@ -155,6 +194,9 @@ function decodeLabConfig(value: unknown): LabConfig {
     workers,
     apiPort: asNumber(record['apiPort'], 'apiPort'),
     etcdPort: asNumber(record['etcdPort'], 'etcdPort'),
+    ...(record['docker'] === undefined
+      ? {}
+      : { docker: { subnet: asText(asRecord(record['docker'], 'docker')['subnet'], 'subnet') } }),
     kubeconfigs: asArray(record['kubeconfigs'], 'kubeconfigs').map((one) => asText(one, 'a kubeconfig')),
     createdAtMs: asNumber(record['createdAtMs'], 'createdAtMs'),
   };
@@ -163,24 +205,4 @@ function decodeLabConfig(value: unknown): LabConfig {
 function asDriver(value: unknown): DriverName {
   if (value === 'embedded' || value === 'docker' || value === 'ssh') return value;
   throw new Error(`driver is '${String(value)}'`);
-}
-
-function asRecord(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is no object`);
-  return value as Record<string, unknown>;
-}
-
-function asArray(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Error(`${what} is no list`);
-  return value;
-}
-
-function asText(value: unknown, what: string): string {
-  if (typeof value !== 'string' || value === '') throw new Error(`${what} is no text`);
-  return value;
-}
-
-function asNumber(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new Error(`${what} is no number`);
-  return value;
 }

@@ -5,6 +5,7 @@ import type { EtcdClient } from '#etcd/client';
 import type { Transport } from '#client/transport';
 import type { Fault, FaultSpec } from '#machines/faults';
 import type { DriverName, LabConfig } from './lab-config.ts';
+import type { NewSshMachine } from './ssh-config.ts';
 
 /** One line of what a start is doing. */
 export interface LabStep {
@@ -65,6 +66,7 @@ export interface NewWorker {
   readonly driver?: DriverName;
   readonly cpus?: number;
   readonly memoryBytes?: number;
+  readonly ssh?: NewSshMachine;
 }
 
 /** The faults of a lab: {@link FaultSpec} says which there are. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
-import type { Clock } from '#base/clock';
+import { RealClock, type Clock } from '#base/clock';
 import { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
@@ -12,30 +12,36 @@ import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
 import type { EtcdClient } from '#etcd/client';
+import type { DockerDriver } from '#machines/docker/driver';
 import { Fabric } from '#machines/embedded/fabric';
+import type { MachineProgress } from '#machines/machine';
+import { apiAddress } from './addresses.ts';
 import { installAddons } from './addons.ts';
+import { BootstrapToken } from './bootstrap-token.ts';
 import { ControlPlane } from './control-plane.ts';
 import { HostAccess } from './host-access.ts';
-import { EmbeddedWorker } from './workers/embedded-worker.ts';
+import { Steps } from './steps.ts';
+import { WorkerFactory } from './workers/worker-factory.ts';
 import type { Worker } from './workers/worker.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
-import { withWorker, type LabConfig, type WorkerConfig } from './lab-config.ts';
+import { withWorker, type DriverName, type LabConfig } from './lab-config.ts';
 import { labKubeconfigPath } from './lab-kubeconfig.ts';
-import type { EtcdAccess, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
+import type { EtcdAccess, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
 import { TruthTeller } from './truths.ts';
 
 export const masterName = 'master-1';
-const masterIp = '172.30.0.2';
+const masterIp = apiAddress.ip;
 const nodeReadyTimeoutMs = 60_000;
 
 export interface LabOptions {
   readonly config: LabConfig;
   readonly folder: string;
   readonly pki: ClusterPki;
+  readonly docker: () => Promise<DockerDriver>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -51,6 +57,7 @@ export class Lab implements RunningLab {
   readonly #options: LabOptions;
   readonly #workers = new Map<string, Worker>();
   readonly #hostAccess: HostAccess;
+  readonly #factory: WorkerFactory;
   readonly #truths: TruthTeller;
   #config: LabConfig;
 
@@ -62,7 +69,7 @@ export class Lab implements RunningLab {
     this.fabric = new Fabric({ clock, random });
     this.fabric.addNode(masterName, masterIp);
     this.controlPlane = new ControlPlane({
-      ...{ master: masterName, masterIp, folder, pki, clock, random, logger },
+      ...{ master: masterName, folder, pki, clock, random, logger },
       ...{ apiPort: config.apiPort, etcdPort: config.etcdPort },
       kubelets: (context, nodeName) => this.#kubeletOf(context, nodeName),
     });
@@ -73,7 +80,12 @@ export class Lab implements RunningLab {
       workers: () => this.workers,
       logger: logger.named('host-access'),
     });
-    for (const worker of config.workers) this.#workers.set(worker.name, this.#createWorker(worker));
+    const { docker } = options;
+    this.#factory = new WorkerFactory({
+      ...{ lab: config, folder, pki, docker, clock, random, logger, fabric: this.fabric },
+      ...{ controlPlane: this.controlPlane, admin: new RestClient(this.admin) },
+      token: new BootstrapToken(pki.folder, clock),
+    });
   }
 
   get config(): LabConfig {
@@ -110,10 +122,16 @@ export class Lab implements RunningLab {
     );
   }
 
-  /** Workers join side by side; resolves when all of them are Ready. */
-  async startWorkers(context: Context): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.start(context, () => {})));
-    await this.waitReady(context, [...this.#workers.keys()]);
+  /** What the workers of the drivers share, and the workers themselves, not yet started. Before the API server. */
+  async prepareWorkers(context: Context, onProgress: (progress: MachineProgress) => void): Promise<void> {
+    for (const driver of new Set(this.#config.workers.map((one) => one.driver)))
+      await this.#prepareDriver(context, driver, onProgress);
+    for (const worker of this.#config.workers) this.#workers.set(worker.name, this.#factory.create(worker));
+  }
+
+  /** Makes the API server reachable for workers outside this process. After `startApi`. */
+  connectWorkers(): Promise<void> {
+    return this.#factory.connect();
   }
 
   /** Node ports and load balancers answer on 127.0.0.1 from now on. */
@@ -141,14 +159,27 @@ export class Lab implements RunningLab {
     }
   }
 
-  async addWorker(context: Context, wanted: NewWorker): Promise<string> {
-    const { config, worker } = withWorker(this.#config, wanted.name);
-    const added = this.#createWorker(worker);
-    this.#workers.set(worker.name, added);
-    this.#keep(config);
-    await added.start(context, () => {});
-    await this.waitReady(context, [worker.name]);
-    return worker.name;
+  async addWorker(
+    context: Context,
+    wanted: NewWorker,
+    onSteps: (steps: readonly LabStep[]) => void = () => {},
+  ): Promise<string> {
+    const { config, worker } = withWorker(this.#config, wanted);
+    const { name } = worker;
+    const texts = {
+      prepare: `Preparing the ${worker.driver} driver`,
+      start: `Starting ${name}`,
+      join: `Joining ${name}`,
+    };
+    const steps = new Steps(Object.values(texts), new RealClock(), onSteps);
+    await steps.run(texts.prepare, (report) => this.#prepareDriver(context, worker.driver, report));
+    await this.#factory.connect();
+    this.#keep({ ...config, ...this.#dockerNetwork() });
+    const added = this.#factory.create(worker);
+    this.#workers.set(name, added);
+    await steps.run(texts.start, (report) => powerOn(context, added, report), name);
+    await steps.run(texts.join, () => this.waitReady(context, [name]), name);
+    return name;
   }
 
   killWorker(context: Context, name: string): Promise<void> {
@@ -157,7 +188,7 @@ export class Lab implements RunningLab {
 
   async startWorker(context: Context, name: string): Promise<void> {
     const worker = this.worker(name);
-    await worker.start(context, () => {});
+    await powerOn(context, worker, () => {});
     await this.waitReady(context, [name]);
   }
 
@@ -190,17 +221,21 @@ export class Lab implements RunningLab {
     this.controlPlane.crash();
   }
 
-  #createWorker(config: WorkerConfig): Worker {
-    const { clock, random, logger } = this.#options;
-    const { handler } = this.controlPlane;
-    return new EmbeddedWorker({
-      config,
-      fabric: this.fabric,
-      handler,
-      clock,
-      random,
-      logger,
-    });
+  async #prepareDriver(
+    context: Context,
+    driver: DriverName,
+    onProgress: (progress: MachineProgress) => void,
+  ): Promise<void> {
+    const nodes = this.#config.workers.filter((one) => one.driver === driver).map((one) => one.name);
+    await this.#factory.prepare(context, driver, nodes, onProgress);
+    const network = this.#dockerNetwork();
+    if (network.docker && network.docker.subnet !== this.#config.docker?.subnet)
+      this.#keep({ ...this.#config, ...network });
+  }
+
+  #dockerNetwork(): Pick<LabConfig, 'docker'> {
+    const subnet = this.#factory.dockerSubnet;
+    return subnet === undefined ? {} : { docker: { subnet } };
   }
 
   #keep(config: LabConfig): void {
@@ -213,4 +248,14 @@ export class Lab implements RunningLab {
     if (worker) return worker.kubelet(context);
     throw new StatusError('InternalError', `error dialing backend: dial tcp: lookup ${nodeName}: no such host`);
   }
+}
+
+/** Brings in what the machine needs, then starts it. */
+export async function powerOn(
+  context: Context,
+  worker: Worker,
+  onProgress: (progress: MachineProgress) => void,
+): Promise<void> {
+  await worker.prepare(context, onProgress);
+  await worker.start(context, onProgress);
 }

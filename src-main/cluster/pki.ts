@@ -14,6 +14,9 @@ export interface ClusterPki {
   readonly admin: KeyPair;
   readonly etcdServer: KeyPair;
   readonly etcdClient: KeyPair;
+  /** Programs of real nodes: the same on all of a lab. */
+  readonly kubeProxy: KeyPair;
+  readonly networkAgent: KeyPair;
   /** PKCS #8 PEM of the key that signs service account tokens (ECDSA P-256). */
   readonly serviceAccountKey: string;
   /** Where the files lie. */
@@ -31,14 +34,20 @@ export async function loadOrCreatePki(folder: string, nowMs: number): Promise<Cl
   const etcdCa = await authority(folder, 'etcd-ca', 'etcd-ca', nowMs);
   const leaf = (name: string, signer: KeyPair, subject: CertificateSubject): Promise<KeyPair> =>
     certificate(folder, name, signer, subject, nowMs);
-  const [apiserver, apiserverKubeletClient, admin, etcdServer, etcdClient] = await Promise.all([
+  const client = (name: string, commonName: string): Promise<KeyPair> =>
+    leaf(name, ca, { usage: 'client', commonName, groups: [] });
+  const [apiserver, apiserverKubeletClient, admin, kubeProxy, networkAgent] = await Promise.all([
     leaf('apiserver', ca, apiserverSubject),
     leaf('apiserver-kubelet-client', ca, kubeletClientSubject),
     leaf('admin', ca, { usage: 'client', commonName: 'kubernetes-admin', groups: ['system:masters'] }),
+    client('kube-proxy', 'system:kube-proxy'),
+    client('network-agent', 'system:drydock-network'),
+  ]);
+  const [etcdServer, etcdClient] = await Promise.all([
     leaf('etcd-server', etcdCa, { usage: 'server', commonName: 'etcd', dnsNames: ['localhost'], ips: ['127.0.0.1'] }),
     leaf('etcd-client', etcdCa, { usage: 'client', commonName: 'drydock-etcd-client', groups: [] }),
   ]);
-  const leaves = { apiserver, apiserverKubeletClient, admin, etcdServer, etcdClient };
+  const leaves = { apiserver, apiserverKubeletClient, admin, kubeProxy, networkAgent, etcdServer, etcdClient };
   return { ca, etcdCa, ...leaves, serviceAccountKey: serviceAccountKey(folder), folder };
 }
 

@@ -5,7 +5,9 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
 import { EtcdError } from '#etcd/client';
-import { Lab } from './lab.ts';
+import { Lab, powerOn } from './lab.ts';
+import type { DockerDriver } from '#machines/docker/driver';
+import type { MachineProgress } from '#machines/machine';
 import { ClusterError } from './errors.ts';
 import { writeFileAtomic } from './files.ts';
 import { renderKubeconfig } from './kubeconfig.ts';
@@ -15,10 +17,13 @@ import type { LabStep } from './lab-view.ts';
 import { loadOrCreatePki } from './pki.ts';
 import { freePort } from './ports.ts';
 import { Steps } from './steps.ts';
+import type { Worker } from './workers/worker.ts';
 
 export interface StartLabOptions {
   readonly config: LabConfig;
   readonly folder: string;
+  /** Loads the driver that Docker workers come from; called by labs that have some. Absent: the host offers none. */
+  readonly docker?: () => Promise<DockerDriver>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of everything that is chosen by chance; a fresh one when absent. */
@@ -47,26 +52,53 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   const config = await choosePorts(options.config);
   if (config !== options.config) onConfig(config);
   const names = config.workers.map((worker) => worker.name);
-  const joining = names.length === 0 ? [] : [joinText(names)];
-  const progress = new Steps([...Object.values(steps), ...joining], new RealClock(), onSteps);
+  const remote = config.workers.filter((worker) => worker.driver !== 'embedded').map((worker) => worker.name);
+  const texts = [
+    ...[steps.keys, ...(remote.length > 0 ? [driversText] : [])],
+    ...[steps.api, steps.controllers, steps.addons],
+    ...remote.map(startText),
+    ...(names.length === 0 ? [] : [joinText(names)]),
+  ];
+  const progress = new Steps(texts, new RealClock(), onSteps);
   // Certificates are checked by programs that live in real time, whatever the lab's clock says.
   const pki = await progress.run(steps.keys, () => loadOrCreatePki(join(folder, 'pki'), new RealClock().now()));
-  const lab = new Lab({ config, folder, pki, clock, random: new SeededRandom(seed), logger, onConfig });
+  const { docker = noDocker } = options;
+  const lab = new Lab({ config, folder, pki, docker, clock, random: new SeededRandom(seed), logger, onConfig });
   try {
+    const prepare = (report: (progress: MachineProgress) => void) => lab.prepareWorkers(context, report);
+    await (remote.length > 0 ? progress.run(driversText, prepare) : prepare(() => {}));
     await progress.run(steps.api, () => lab.controlPlane.startApi(context));
     writeFileAtomic(
       labKubeconfigPath(folder),
       renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })),
     );
     await progress.run(steps.controllers, () => lab.controlPlane.startControllers(context));
+    await lab.connectWorkers();
     lab.openHostAccess();
     await progress.run(steps.addons, () => lab.installAddons(context));
-    if (names.length > 0) await progress.run(joinText(names), () => lab.startWorkers(context));
+    await Promise.all(lab.workers.map((worker) => startWorker(context, worker, progress)));
+    if (names.length > 0) await progress.run(joinText(names), () => lab.waitReady(context, names));
     return lab;
   } catch (error) {
     await lab.stop();
     throw explain(error, folder);
   }
+}
+
+async function noDocker(): Promise<never> {
+  throw new ClusterError('UNSUPPORTED', 'this host was started without the Docker driver');
+}
+
+async function startWorker(context: Context, worker: Worker, progress: Steps): Promise<void> {
+  const { name, driver } = worker.config;
+  if (driver === 'embedded') return powerOn(context, worker, () => {});
+  await progress.run(startText(name), (report) => powerOn(context, worker, report), name);
+}
+
+const driversText = 'Preparing images and networks of the nodes';
+
+function startText(name: string): string {
+  return `Starting ${name}`;
 }
 
 function joinText(names: readonly string[]): string {

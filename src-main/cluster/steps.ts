@@ -1,4 +1,5 @@
 import type { Clock } from '#base/clock';
+import type { MachineProgress } from '#machines/machine';
 import type { LabStep } from './lab-view.ts';
 
 /** The steps of a start, told whole after each change. */
@@ -14,16 +15,23 @@ export class Steps {
     tell(this.#steps);
   }
 
-  /** Does the step called `text`. A failure marks it and goes on to the caller. */
-  async run<T>(text: string, work: () => Promise<T>): Promise<T> {
+  /** Does the step called `text`, which may be about one node. A failure marks it and goes on to the caller. */
+  async run<T>(
+    text: string,
+    work: (report: (progress: MachineProgress) => void) => Promise<T>,
+    node?: string,
+  ): Promise<T> {
     const startedMs = this.#clock.now();
-    this.#set(text, { text, state: 'running' });
+    const about = node === undefined ? { text } : { text, node };
+    this.#set(text, { ...about, state: 'running' });
+    const report = ({ text: detail, fraction }: MachineProgress): void =>
+      this.#set(text, { ...about, state: 'running', detail, ...(fraction === undefined ? {} : { fraction }) });
     try {
-      const result = await work();
-      this.#set(text, { text, state: 'done', elapsedMs: this.#clock.now() - startedMs });
+      const result = await work(report);
+      this.#set(text, { ...about, state: 'done', elapsedMs: this.#clock.now() - startedMs });
       return result;
     } catch (error) {
-      this.#set(text, { text, state: 'failed', elapsedMs: this.#clock.now() - startedMs });
+      this.#set(text, { ...about, state: 'failed', elapsedMs: this.#clock.now() - startedMs });
       throw error;
     }
   }

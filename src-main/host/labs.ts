@@ -39,6 +39,8 @@ export interface LabsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly start: LabStarter;
+  /** Takes away what a stopped lab has outside its folder: containers, networks, programs on machines. */
+  readonly remove: (config: LabConfig) => Promise<void>;
 }
 
 /** The labs of one home: which there are, in which phase, and one change at a time for each of them. */
@@ -144,6 +146,7 @@ export class Labs {
   async delete(name: string): Promise<void> {
     await this.stop(name);
     const entry = this.#require(name);
+    await this.#options.remove(entry.config);
     for (const path of entry.config.kubeconfigs) removeFromKubeconfig(path, `drydock-${name}`);
     rmSync(this.#options.home.labFolder(name), { recursive: true, force: true });
     this.#entries.delete(name);

@@ -8,6 +8,7 @@ import { startLab } from '#cluster/start-lab';
 import { ControlServer } from './control-server.ts';
 import type { ContractHandlers, Host } from './handlers.ts';
 import { createLabHandlers } from './lab-handlers.ts';
+import { Drivers, type Installation } from './drivers.ts';
 import { Labs } from './labs.ts';
 import { ExecSessions } from './pod-streams.ts';
 import { SettingsFile } from './settings-file.ts';
@@ -38,17 +39,24 @@ export interface OpenHost extends Host {
 }
 
 /** Takes a home and serves it. Throws ClusterError HOME_IN_USE, HOME_DAMAGED or HOME_UNWRITABLE, changing nothing. */
-export async function openHost(path: string, kind: HostKind, logger: Logger): Promise<OpenHost> {
+export async function openHost(
+  path: string,
+  kind: HostKind,
+  logger: Logger,
+  installation: Installation,
+): Promise<OpenHost> {
   const clock = new RealClock();
   const home = new Home(path);
   home.prepare();
   const lock = home.lock();
   try {
+    const drivers = new Drivers({ home, clock, logger, installation });
     const labs = new Labs({
       home,
       clock,
       logger,
-      start: (context, options) => startLab(context, { ...options, clock, logger }),
+      start: (context, options) => startLab(context, { ...options, docker: drivers.docker, clock, logger }),
+      remove: (config) => drivers.removeLab(config),
     });
     const settings = new SettingsFile(join(path, 'settings.json'));
     let uiUrl: (() => string) | undefined;
@@ -64,6 +72,7 @@ export async function openHost(path: string, kind: HostKind, logger: Logger): Pr
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       await labs.stopAll();
+      drivers.close();
       await control.close();
       lock.release();
     };

@@ -73,12 +73,13 @@ describe('drydock, the command line', () => {
       expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
     });
 
-    it('refuses a driver that is not there yet, and keeps no half-made lab', async () => {
+    it('says how SSH machines join, and keeps no half-made lab', async () => {
       const home = freshHome();
       expectRefusal(
-        await drydock(['up', '--driver', 'docker', '--home', home]),
-        /docker driver is not part of this version/,
+        await drydock(['up', '--driver', 'ssh', '--workers', '2', '--home', home]),
+        /SSH machines are added one by one: use --workers 0, then 'drydock node add/,
       );
+      expectRefusal(await drydock(['up', '--memory', 'much', '--home', home]), /--memory much: expected a quantity/);
       expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
     });
 

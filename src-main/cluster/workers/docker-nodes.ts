@@ -1,0 +1,87 @@
+import type { Context } from '#base/context';
+import type { Clock } from '#base/clock';
+import type { SocketAddress } from '#base/streams';
+import type { DockerDriver, DockerLab } from '#machines/docker/driver';
+import type { LabNetworkFacts } from '#machines/docker/network';
+import { machinePaths, type MachineProgress } from '#machines/machine';
+import type { LabConfig, WorkerConfig } from '../lab-config.ts';
+import type { ClusterPki } from '../pki.ts';
+import { agentFiles } from './agent-files.ts';
+import { RemoteWorker } from './remote-worker.ts';
+
+export interface DockerNodesOptions {
+  readonly driver: DockerDriver;
+  readonly lab: LabConfig;
+  readonly pki: ClusterPki;
+  readonly clock: Clock;
+  readonly apiPort: () => number;
+  /** Makes the API server listen on an address of this computer besides 127.0.0.1. */
+  readonly listenAlso: (host: string) => Promise<void>;
+  readonly bootstrapToken: (context: Context) => Promise<string>;
+}
+
+/** Where the API server answers nodes when Docker's own machine is not this computer. */
+const hostName = 'host.docker.internal';
+
+/** The Docker side of one running lab: its network, and its workers as containers. */
+export class DockerNodes {
+  readonly #options: DockerNodesOptions;
+  readonly #lab: DockerLab;
+  #network: LabNetworkFacts | undefined;
+  #listening = false;
+
+  constructor(options: DockerNodesOptions) {
+    this.#options = options;
+    const { driver, lab } = options;
+    this.#lab = driver.lab(lab.name, lab.docker ? { subnet: lab.docker.subnet } : {});
+  }
+
+  /** Undefined until `open`. */
+  get subnet(): string | undefined {
+    return this.#network?.subnet;
+  }
+
+  /** The node image. The longest part of a first start. */
+  async prepare(context: Context, onProgress: (progress: MachineProgress) => void): Promise<void> {
+    await this.#options.driver.check(context);
+    await this.#options.driver.prepareImage(context, onProgress);
+  }
+
+  /** The lab's network. Removes what an earlier life left of nodes that are no more. */
+  async open(context: Context, nodes: readonly string[]): Promise<void> {
+    if (this.#network) return;
+    await this.#lab.sweep(context, nodes);
+    this.#network = await this.#lab.network.ensure(context);
+  }
+
+  /** The API server answers on the lab's network. Idempotent; after `open`, and when the API server runs. */
+  async listen(): Promise<void> {
+    if (this.#listening || !this.#network?.gatewayIsHost) return;
+    await this.#options.listenAlso(this.#network.gateway);
+    this.#listening = true;
+  }
+
+  worker(config: WorkerConfig): RemoteWorker {
+    const { pki, clock } = this.#options;
+    const machine = this.#lab.machine(config.name, config, config.hostNumber ?? 2);
+    return new RemoteWorker({
+      ...{ config, machine, clock, ca: pki.ca.certificate, kubeletClient: pki.apiserverKubeletClient },
+      files: async (context) =>
+        agentFiles(pki, {
+          worker: config,
+          driver: 'docker',
+          networkId: machine.networkId,
+          apiUpstreams: [this.#upstream()],
+          ownsContainerd: true,
+          criEndpoint: `unix://${machinePaths.criSocket}`,
+          bootstrapToken: await this.#options.bootstrapToken(context),
+          limited: true,
+        }),
+    });
+  }
+
+  #upstream(): SocketAddress {
+    const port = this.#options.apiPort();
+    return { ip: this.#network?.gatewayIsHost ? this.#network.gateway : hostName, port };
+  }
+}

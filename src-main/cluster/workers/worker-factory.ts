@@ -1,0 +1,83 @@
+import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
+import type { Logger } from '#base/logger';
+import type { Random } from '#base/random';
+import type { KubeClient } from '#client/client';
+import type { DockerDriver } from '#machines/docker/driver';
+import type { Fabric } from '#machines/embedded/fabric';
+import type { MachineProgress } from '#machines/machine';
+import type { BootstrapToken } from '../bootstrap-token.ts';
+import type { ControlPlane } from '../control-plane.ts';
+import type { DriverName, LabConfig, WorkerConfig } from '../lab-config.ts';
+import type { ClusterPki } from '../pki.ts';
+import { DockerNodes } from './docker-nodes.ts';
+import { EmbeddedWorker } from './embedded-worker.ts';
+import type { Worker } from './worker.ts';
+
+export interface WorkerFactoryOptions {
+  readonly lab: LabConfig;
+  readonly folder: string;
+  readonly pki: ClusterPki;
+  readonly fabric: Fabric;
+  readonly controlPlane: ControlPlane;
+  readonly admin: KubeClient;
+  readonly token: BootstrapToken;
+  /** Loads the Docker driver; only labs that use it do. */
+  readonly docker: () => Promise<DockerDriver>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Makes the workers of one running lab, with what the workers of each driver share. */
+export class WorkerFactory {
+  readonly #options: WorkerFactoryOptions;
+  #docker: DockerNodes | undefined;
+
+  constructor(options: WorkerFactoryOptions) {
+    this.#options = options;
+  }
+
+  /** The lab's Docker network, once it is open. */
+  get dockerSubnet(): string | undefined {
+    return this.#docker?.subnet;
+  }
+
+  /**
+   * What the workers of a driver share and the control plane does not need to run for: image, network. `nodes` are the names
+   * of all the driver's workers. Idempotent.
+   */
+  async prepare(
+    context: Context,
+    driver: DriverName,
+    nodes: readonly string[],
+    onProgress: (progress: MachineProgress) => void,
+  ): Promise<void> {
+    if (driver !== 'docker') return;
+    this.#docker ??= this.#createDocker(await this.#options.docker());
+    await this.#docker.prepare(context, onProgress);
+    await this.#docker.open(context, nodes);
+  }
+
+  /** Makes the API server reachable for the workers of the drivers that were prepared. */
+  async connect(): Promise<void> {
+    await this.#docker?.listen();
+  }
+
+  /** Throws Error for a driver that was not prepared. */
+  create(config: WorkerConfig): Worker {
+    if (config.driver === 'docker' && this.#docker) return this.#docker.worker(config);
+    const { fabric, clock, random, logger, controlPlane } = this.#options;
+    return new EmbeddedWorker({ config, fabric, handler: controlPlane.handler, clock, random, logger });
+  }
+
+  #createDocker(driver: DockerDriver): DockerNodes {
+    const { lab, pki, clock, controlPlane, token, admin } = this.#options;
+    return new DockerNodes({
+      ...{ driver, lab, pki, clock },
+      apiPort: () => controlPlane.apiServer.port,
+      listenAlso: (host) => controlPlane.listenAlso(host),
+      bootstrapToken: (context) => token.offer(context, admin),
+    });
+  }
+}

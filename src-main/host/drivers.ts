@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import type { Clock } from '#base/clock';
+import { Context } from '#base/context';
+import { messageOf } from '#base/errors';
+import type { Logger } from '#base/logger';
+import type { Home } from '#cluster/home';
+import type { LabConfig } from '#cluster/lab-config';
+import type { DockerDriver } from '#machines/docker/driver';
+
+/** Where the build lies: `main`, `preload`, `renderer` and `agent` are in it. */
+export interface Installation {
+  readonly outFolder: string;
+}
+
+export interface DriversOptions {
+  readonly home: Home;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly installation: Installation;
+}
+
+/** The drivers of real nodes, one of each for a home. Loaded when first used: simulated labs need none of their code. */
+export class Drivers {
+  readonly #options: DriversOptions;
+  #docker: Promise<DockerDriver> | undefined;
+
+  constructor(options: DriversOptions) {
+    this.#options = options;
+  }
+
+  /** The first call also removes what labs that are no more have left in Docker. */
+  readonly docker = (): Promise<DockerDriver> => (this.#docker ??= this.#openDocker());
+
+  /** Takes away everything a stopped lab has in Docker. Throws MachineError. */
+  async removeLab(config: LabConfig): Promise<void> {
+    const usesDocker = config.docker !== undefined || config.workers.some((worker) => worker.driver === 'docker');
+    if (usesDocker) await (await this.docker()).lab(config.name).remove(Context.background());
+  }
+
+  close(): void {
+    void this.#docker?.then((driver) => driver.close());
+  }
+
+  async #openDocker(): Promise<DockerDriver> {
+    const { home, clock, logger, installation } = this.#options;
+    const { DockerDriver } = await import('#machines/docker/driver');
+    const agentBundle = join(installation.outFolder, 'agent/node-agent.cjs');
+    const driver = new DockerDriver({ home: home.path, clock, logger: logger.named('docker'), agentBundle });
+    try {
+      await driver.sweep(Context.background(), home.labNames());
+    } catch (error) {
+      logger.warn('what died labs left in Docker was not removed', { error: messageOf(error) });
+    }
+    return driver;
+  }
+}
