@@ -15,6 +15,12 @@ import type { VolumeManager } from './volumes.ts';
 
 const terminationMessagePath = '/dev/termination-log';
 
+const propagations: Readonly<Record<string, NonNullable<Mount['propagation']>>> = {
+  None: 'PRIVATE',
+  HostToContainer: 'HOST_TO_CONTAINER',
+  Bidirectional: 'BIDIRECTIONAL',
+};
+
 /** Brings one container up: image, configuration, create, start, postStart (pkg/kubelet/kuberuntime, release 1.36). */
 export class ContainerStarter {
   readonly #options: KubeletOptions;
@@ -141,16 +147,19 @@ export class ContainerStarter {
   ): readonly Mount[] {
     const { files, clusterDomain = 'cluster.local', nodeName } = this.#options;
     const mounts: Mount[] = [];
-    for (const mount of container.volumeMounts ?? []) {
+    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       const volume = pod.spec.volumes?.find((item) => item.name === mount.name);
       if (!volume) continue;
       const sub = mount.subPath ?? (mount.subPathExpr ? expandReferences(mount.subPathExpr, env) : '');
-      const hostPath = this.#volumes.pathOf(pod, volume) + (sub ? `/${sub}` : '');
+      const path = this.#volumes.pathOf(pod, volume);
+      const pinned = `${this.#volumes.podDirectory(pod)}/volume-subpaths/${volume.name}/${container.name}/${index}`;
+      const hostPath = sub ? this.#openSubPath(container, path, sub, pinned) : path;
       const content = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI;
       mounts.push({
         containerPath: mount.mountPath,
         hostPath,
         readonly: mount.readOnly === true || content !== undefined,
+        ...(mount.mountPropagation ? { propagation: propagations[mount.mountPropagation] ?? 'PRIVATE' } : {}),
       });
     }
     const taken = new Set(mounts.map((mount) => mount.containerPath));
@@ -167,5 +176,14 @@ export class ContainerStarter {
       readonly: false,
     });
     return mounts;
+  }
+
+  #openSubPath(container: Container, volume: string, subPath: string, pinned: string): string {
+    try {
+      return this.#options.files.openSubPath(volume, subPath, pinned);
+    } catch (error) {
+      const message = `failed to prepare subPath for volumeMount of container "${container.name}": ${messageOf(error)}`;
+      throw new NotYetError({ reason: 'CreateContainerConfigError', message }, timings.resyncMs);
+    }
   }
 }

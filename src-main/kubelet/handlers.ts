@@ -2,6 +2,8 @@ import type { Container, HTTPGetAction, IntOrString, TCPSocketAction } from '#ap
 import type { Context } from '#base/context';
 import { DialError, type NetworkNamespace, type Socket } from '#base/streams';
 
+type Dialer = Pick<NetworkNamespace, 'dial'>;
+
 /** Actions that probes and hooks share: an HTTP GET or a TCP connection to a container. */
 
 /** The number of a port given by number or by name. Throws Error for a name the container does not have. */
@@ -27,7 +29,7 @@ function dialText(error: unknown, ip: string, port: number): string {
 }
 
 /** Throws Error with Go's words when no connection can be made. */
-export async function dialTcp(context: Context, network: NetworkNamespace, ip: string, port: number): Promise<Socket> {
+export async function dialTcp(context: Context, network: Dialer, ip: string, port: number): Promise<Socket> {
   try {
     return await network.dial(context, { ip, port });
   } catch (error) {
@@ -38,7 +40,7 @@ export async function dialTcp(context: Context, network: NetworkNamespace, ip: s
 
 export async function tcpCheck(
   context: Context,
-  network: NetworkNamespace,
+  network: Dialer,
   action: TCPSocketAction,
   container: Container,
   podIP: string,
@@ -55,7 +57,7 @@ export interface HttpAnswer {
 /** Performs the GET; throws Error with net/http's words when there is no answer. */
 export async function httpGet(
   context: Context,
-  network: NetworkNamespace,
+  network: Dialer,
   action: HTTPGetAction,
   container: Container,
   podIP: string,

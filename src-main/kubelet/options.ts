@@ -6,6 +6,7 @@ import type { Random } from '#base/random';
 import type { NetworkNamespace } from '#base/streams';
 import type { EventRecorder, InformerFactory, KubeClient } from '#client/client';
 import type { ImageService, RuntimeService } from '#cri/cri';
+import type { VolumeFiles } from './volume-files.ts';
 
 /** What is true of the machine a kubelet runs on. */
 export interface MachineFacts {
@@ -24,20 +25,6 @@ export interface MachineFacts {
   readonly architecture?: string;
   readonly machineID?: string;
   readonly bootID?: string;
-}
-
-/** The machine's files, as far as the kubelet writes volumes into them. */
-export interface VolumeFiles {
-  makeDirectory(path: string): void;
-  writeFile(path: string, content: Uint8Array, mode: number): void;
-  readFile(path: string): Uint8Array | undefined;
-  exists(path: string): 'file' | 'directory' | undefined;
-  /** Makes a directory hold exactly `files`, for readers all at once. */
-  replaceDirectory(
-    path: string,
-    files: readonly { readonly path: string; readonly content: Uint8Array; readonly mode: number }[],
-  ): void;
-  remove(path: string): void;
 }
 
 /** What a kubelet is made of: everything of {@link KubeletOptions}, some of it anew for each life. */
@@ -59,7 +46,7 @@ export interface KubeletFacts {
   readonly runtime: RuntimeService & ImageService;
   readonly files: VolumeFiles;
   /** The node's own network: probes go out from here. */
-  readonly network: NetworkNamespace;
+  readonly network: Pick<NetworkNamespace, 'dial'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

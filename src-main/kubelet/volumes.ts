@@ -6,14 +6,9 @@ import type { KubeClient } from '#client/client';
 import { serviceAccounts } from '#client/resources';
 import { fieldValue, resourceValue, type NodeFacts } from './field-values.ts';
 import type { ObjectCache } from './object-cache.ts';
-import type { VolumeFiles } from './options.ts';
 import { podKey, uidOf } from './pod-facts.ts';
-
-interface VolumeFile {
-  readonly path: string;
-  readonly content: Uint8Array;
-  readonly mode: number;
-}
+import { fsGroupOf, memoryVolumeBytes, tokenFileOwner } from './volume-facts.ts';
+import type { FileKind, VolumeFile, VolumeFiles } from './volume-files.ts';
 
 /** A volume cannot be set up yet. */
 export class VolumeError extends Error {
@@ -94,21 +89,40 @@ export class VolumeManager {
 
   async #mountOne(context: Context, pod: Pod, volume: Volume): Promise<void> {
     const path = this.pathOf(pod, volume);
-    if (volume.emptyDir) return this.#files.makeDirectory(path);
+    const gid = fsGroupOf(pod);
+    if (volume.emptyDir) return this.#mountEmptyDir(pod, volume.emptyDir, path, gid);
     if (volume.hostPath) return this.#mountHostPath(path, volume.hostPath.type ?? '');
     const files = await this.#content(context, pod, volume);
     if (!files) throw new Error(`volume kind ${kindOf(volume)} is not supported by this kubelet`);
-    this.#files.replaceDirectory(path, files);
+    // What may be secret never touches the disk.
+    if (!volume.configMap) this.#files.mountMemory(path);
+    this.#files.replaceDirectory(path, files, gid);
   }
 
+  /** One that is there belongs to containers that may run: it stays as they left it. */
+  #mountEmptyDir(pod: Pod, source: NonNullable<Volume['emptyDir']>, path: string, gid: number | undefined): void {
+    if (source.medium === 'Memory') {
+      const fresh = !this.#files.exists(path);
+      this.#files.mountMemory(path, memoryVolumeBytes(pod, source, this.#node.memoryBytes));
+      if (fresh && gid !== undefined) this.#files.setGroup(path, gid);
+      return;
+    }
+    if (source.medium) throw new Error(`storage medium ${source.medium} is not supported by this kubelet`);
+    if (this.#files.exists(path)) return;
+    this.#files.makeDirectory(path, 0o777);
+    if (gid !== undefined) this.#files.setGroup(path, gid);
+  }
+
+  /** pkg/volume/hostpath, release 1.36. */
   #mountHostPath(path: string, type: string): void {
     const there = this.#files.exists(path);
-    if (type === 'Directory' && there !== 'directory')
-      throw new Error(`hostPath type check failed: ${path} is not a directory`);
-    if (type === 'File' && there !== 'file') throw new Error(`hostPath type check failed: ${path} is not a file`);
+    const wanted = hostPathKinds[type];
+    if (there && wanted && there !== wanted.kind)
+      throw new Error(`hostPath type check failed: ${path} is not ${wanted.text}`);
     if (there) return;
     if (type === 'FileOrCreate') this.#files.writeFile(path, new Uint8Array(0), 0o644);
-    else this.#files.makeDirectory(path);
+    else if (type === '' || type === 'DirectoryOrCreate') this.#files.makeDirectory(path, 0o755);
+    else throw new Error(`hostPath type check failed: ${path} is not ${wanted?.text ?? 'there'}`);
   }
 
   async #content(context: Context, pod: Pod, volume: Volume): Promise<readonly VolumeFile[] | undefined> {
@@ -151,7 +165,8 @@ export class VolumeManager {
     if (source.downwardAPI) return this.#downward(pod, source.downwardAPI.items ?? [], mode);
     if (source.serviceAccountToken) {
       const token = await this.#token(context, pod, source.serviceAccountToken);
-      return [{ path: source.serviceAccountToken.path, content: Buffer.from(token), mode }];
+      const owner = tokenFileOwner(pod, mode);
+      return [{ path: source.serviceAccountToken.path, content: Buffer.from(token), ...owner }];
     }
     throw new Error('projected volume source is not supported by this kubelet');
   }
@@ -207,6 +222,16 @@ export class VolumeManager {
     return status.token;
   }
 }
+
+const hostPathKinds: Readonly<Record<string, { readonly kind: FileKind; readonly text: string } | undefined>> = {
+  Directory: { kind: 'directory', text: 'a directory' },
+  DirectoryOrCreate: { kind: 'directory', text: 'a directory' },
+  File: { kind: 'file', text: 'a file' },
+  FileOrCreate: { kind: 'file', text: 'a file' },
+  Socket: { kind: 'socket', text: 'a socket file' },
+  CharDevice: { kind: 'char-device', text: 'a character device' },
+  BlockDevice: { kind: 'block-device', text: 'a block device' },
+};
 
 function kindOf(volume: Volume): string {
   return Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';

@@ -21,6 +21,22 @@ export class NodeFiles {
     this.tree.makeDirectory(path, { recursive: true });
   }
 
+  /** Memory is what everything here lies in. */
+  mountMemory(path: string): void {
+    this.makeDirectory(path);
+  }
+
+  /** Every file is root's, and processes are not kept from any. */
+  setGroup(): void {}
+
+  /** Throws when `subPath` leads out of `volume`. */
+  openSubPath(volume: string, subPath: string): string {
+    if (subPath.split('/').includes('..')) throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path ${volume}`);
+    const path = `${volume}/${subPath}`;
+    if (!this.tree.find(path)) this.makeDirectory(path);
+    return path;
+  }
+
   writeFile(path: string, content: Uint8Array, mode: number): void {
     this.makeDirectory(path.slice(0, path.lastIndexOf('/')) || '/');
     this.tree.write(path, content, { mode });
