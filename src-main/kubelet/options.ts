@@ -6,6 +6,7 @@ import type { Random } from '#base/random';
 import type { NetworkNamespace } from '#base/streams';
 import type { EventRecorder, InformerFactory, KubeClient } from '#client/client';
 import type { ImageService, RuntimeService } from '#cri/cri';
+import type { HostStats } from './stats/host-stats.ts';
 import type { VolumeFiles } from './volume-files.ts';
 
 /** What is true of the machine a kubelet runs on. */
@@ -51,6 +52,8 @@ export interface KubeletFacts {
   readonly random: Random;
   readonly logger: Logger;
   readonly machine: MachineFacts;
+  /** What the machine is doing. Absent: nothing is evicted for pressure. */
+  readonly stats?: HostStats;
   /** Labels to register with, besides the well-known ones. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly Taint[];

@@ -4,7 +4,7 @@ import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
-import type { KubeClient } from '#client/client';
+import type { KubeClient } from '../client.ts';
 import { createCertificateRequest, isGoodFor, validityOf, type RequestedSubject } from './certificate-request.ts';
 import type { CertificateAndKey, CertificateStore } from './certificate-store.ts';
 import { requestCertificate } from './signing-request.ts';
@@ -68,7 +68,7 @@ export class CertificateManager {
 
   async #renew(context: Context): Promise<CertificateAndKey> {
     const { clock, random, logger, name, store, onChange } = this.#options;
-    const backoff = new Backoff({ initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.1 }, random);
+    const backoff = new Backoff({ initialMs: 200, factor: 1.6, maxMs: 10_000, jitter: 0.1 }, random);
     for (;;) {
       try {
         const renewed = await this.#request(context);

@@ -1,21 +1,8 @@
-import type { KubeObject } from '#api/machinery/object';
+import type { CertificateSigningRequest } from '#api/gen/types';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
-import type { KubeClient, ResourceClient } from '#client/client';
-
-const certificateSigningRequests = {
-  group: 'certificates.k8s.io',
-  version: 'v1',
-  resource: 'certificatesigningrequests',
-} as const;
-
-interface SigningRequest extends KubeObject {
-  readonly spec: { readonly request: string; readonly signerName: string; readonly usages: readonly string[] };
-  readonly status?: {
-    readonly certificate?: string;
-    readonly conditions?: readonly { readonly type: string; readonly reason?: string; readonly message?: string }[];
-  };
-}
+import type { KubeClient, ResourceClient } from '../client.ts';
+import { certificateSigningRequests } from '../resources.ts';
 
 export interface SigningOptions {
   /** PEM. */
@@ -44,7 +31,7 @@ export async function requestCertificate(
   clock: Clock,
   options: SigningOptions,
 ): Promise<string> {
-  const requests = client.resource<SigningRequest>(certificateSigningRequests);
+  const requests = client.resource<CertificateSigningRequest>(certificateSigningRequests);
   const created = await requests.create(context, {
     apiVersion: 'certificates.k8s.io/v1',
     kind: 'CertificateSigningRequest',
@@ -61,9 +48,9 @@ export async function requestCertificate(
 
 async function waitForCertificate(
   context: Context,
-  requests: ResourceClient<SigningRequest>,
+  requests: ResourceClient<CertificateSigningRequest>,
   clock: Clock,
-  created: SigningRequest,
+  created: CertificateSigningRequest,
 ): Promise<string> {
   const name = created.metadata.name ?? '';
   for (let found = created; ; found = await requests.get(context, '', name)) {
