@@ -14,7 +14,7 @@ export interface SigningOptions {
 /** How long an approver has, before a request is given up and made anew (upstream waits as long). */
 const patienceMs = 15 * 60_000;
 /** A request is looked at again this often: an approver answers within a second, and there is one request a node. */
-const lookMs = 500;
+const lookMs = 200;
 
 /** The cluster will not sign: asking again the same way is of no use for a while. */
 export class RequestDeniedError extends Error {

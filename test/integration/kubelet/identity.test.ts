@@ -131,7 +131,7 @@ test('the port gets a certificate of the cluster as soon as the Node says its ad
     { type: 'Hostname', address: 'worker-4' },
   ];
   await client.resource<Node>(nodes).create(life.context, {
-    ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'worker-4' }, status: { addresses } },
+    ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'worker-4' }, spec: {}, status: { addresses } },
   });
   await expect.poll(() => shown.length, { timeout: 15_000 }).toBe(1);
 });
