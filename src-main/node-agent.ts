@@ -3,13 +3,14 @@ import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import { formatLogEntry, SinkLogger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
-import { readAgentConfig, type AgentProcess } from './node-agent/process.ts';
+import { readAgentConfig, type AgentProcess, type AgentProcessOptions } from './node-agent/process.ts';
 
 /**
  * The second bundle: one file that is every program of a real worker, started as `node node-agent.cjs <process>`. No
  * Electron, no native module, Node 18.
  */
 const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {
+  dns: async () => (await import('./node-agent/dns-process.ts')).runDns,
   network: async () => (await import('./node-agent/network-process.ts')).runNetwork,
   supervise: async () => (await import('./node-agent/supervisor.ts')).runSupervisor,
 };
@@ -39,7 +40,14 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
   try {
     const run = await load();
     const random = new SeededRandom(freshSeed());
-    await run(context, { config: readAgentConfig(), args, clock, random, logger });
+    const options: AgentProcessOptions = {
+      // Read when it is asked for: a process that runs in a pod has none.
+      get config() {
+        return readAgentConfig();
+      },
+      ...{ args, clock, random, logger },
+    };
+    await run(context, options);
     return 0;
   } catch (error) {
     if (context.ended) return 0;

@@ -15,7 +15,11 @@ export interface HttpsTransportOptions {
   /** The one authority that is trusted, PEM. */
   readonly ca: string;
   /** How the client shows who it is. */
-  readonly credentials: { readonly cert: string; readonly key: string } | { readonly token: string };
+  readonly credentials:
+    | { readonly cert: string; readonly key: string }
+    | { readonly token: string }
+    /** Asked before each request: tokens of service accounts are replaced before they expire. */
+    | { readonly readToken: () => string };
   /** For example `kubelet/v1.36.0 (linux/amd64) drydock`. */
   readonly userAgent: string;
 }
@@ -128,6 +132,7 @@ export class HttpsTransport implements Transport {
       accept: 'application/json',
       'user-agent': userAgent,
       ...('token' in credentials ? { authorization: `Bearer ${credentials.token}` } : {}),
+      ...('readToken' in credentials ? { authorization: `Bearer ${credentials.readToken()}` } : {}),
       ...(context.cause ? causeHeaders(context.cause) : {}),
       ...(body ? { 'content-type': request.contentType ?? 'application/json', 'content-length': body.length } : {}),
     };

@@ -4,6 +4,7 @@ import type { SocketAddress } from '#base/streams';
 export const serviceCidr = '10.96.0.0/16';
 export const clusterCidr = '10.244.0.0/16';
 export const kubernetesServiceIp = '10.96.0.1';
+export const dnsServiceIp = '10.96.0.10';
 
 /** The API server as pods and nodes know it: the endpoint of the `kubernetes` Service. */
 export const apiAddress: SocketAddress = { ip: '172.30.0.2', port: 6443 };

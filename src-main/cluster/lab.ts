@@ -140,7 +140,10 @@ export class Lab implements RunningLab {
   }
 
   installAddons(context: Context): Promise<void> {
-    return installAddons(context, this.admin);
+    const drivers = new Set<DriverName>(this.#config.workers.map((one) => one.driver));
+    if (drivers.size === 0) drivers.add(this.#config.driver);
+    const real = drivers.has('docker') || drivers.has('ssh');
+    return installAddons(context, this.admin, { simulated: drivers.has('embedded'), real });
   }
 
   async waitReady(context: Context, names: readonly string[]): Promise<void> {
@@ -175,6 +178,7 @@ export class Lab implements RunningLab {
     await steps.run(texts.prepare, (report) => this.#prepareDriver(context, worker.driver, report));
     await this.#factory.connect();
     this.#keep({ ...config, ...this.#dockerNetwork() });
+    await this.installAddons(context);
     const added = this.#factory.create(worker);
     this.#workers.set(name, added);
     await steps.run(texts.start, (report) => powerOn(context, added, report), name);

@@ -59,3 +59,6 @@ export const networkAnnotations = {
 
 /** Which driver made a node; also what kube-proxy knows reachable endpoints by. */
 export const driverLabel = 'drydock.dev/driver';
+
+/** On `apiAddress`' IP of every real node: where cluster DNS asks for names of the outside, by UDP and TCP. */
+export const nodeResolverPort = 10053;

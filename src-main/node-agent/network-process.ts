@@ -2,10 +2,11 @@ import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import { machinePaths } from '#machines/machine';
 import { ProgramKernel } from '#network/kernel';
+import { runNodeResolver } from '#network/dns/node-resolver';
 import { NetworkAgent } from '#network/network-agent';
 import { applySysctls } from '#network/node-setup';
 import { runApiRelay } from '#network/relay/api-relay';
-import { driverLabel, networkAnnotations } from './agent-config.ts';
+import { driverLabel, networkAnnotations, nodeResolverPort } from './agent-config.ts';
 import { apiTransport, type AgentProcess } from './process.ts';
 
 /** The network agent of a node: first the relay, since every other program of the node reaches the API server through it. */
@@ -16,6 +17,10 @@ export const runNetwork: AgentProcess = async (life, options) => {
   await kernel.run(life, ['ip', 'link', 'set', 'lo', 'up']);
   await kernel.run(life, ['ip', 'addr', 'replace', `${apiAddress.ip}/32`, 'dev', 'lo']);
   await runApiRelay(life, { listen: apiAddress, upstreams: apiUpstreams, clock, logger: logger.named('relay') });
+  void runNodeResolver(life, {
+    ...{ address: { ip: apiAddress.ip, port: nodeResolverPort }, resolvConf: '/etc/resolv.conf' },
+    ...{ except: config.clusterDNS, clock, random, logger: logger.named('resolver') },
+  });
   await applySysctls(kernel, life, logger);
   const client = new RestClient(apiTransport(config, config.network, 'drydock-network'));
   const agent = new NetworkAgent({

@@ -9,6 +9,7 @@ import type { AgentConfig, ClientKeyPair } from './agent-config.ts';
 
 /** What every process of the agent is given. */
 export interface AgentProcessOptions {
+  /** Reading it throws where there is none: in a pod. */
   readonly config: AgentConfig;
   /** Arguments after the process's name. */
   readonly args: readonly string[];

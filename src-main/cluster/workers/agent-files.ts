@@ -1,8 +1,7 @@
 import type { SocketAddress } from '#base/streams';
 import { machinePaths, type MachineFile, type RemoteDriver } from '#machines/machine';
 import { driverLabel, type AgentConfig } from '#node-agent/agent-config';
-import { dnsServiceIp } from '../addons.ts';
-import { apiAddress, clusterCidr, serviceCidr } from '../addresses.ts';
+import { apiAddress, clusterCidr, dnsServiceIp, serviceCidr } from '../addresses.ts';
 import { kubernetesVersion } from '../identities.ts';
 import type { WorkerConfig } from '../lab-config.ts';
 import type { ClusterPki } from '../pki.ts';

@@ -1,9 +1,12 @@
 import type { Clock } from '#base/clock';
 import { CancelledError } from '#base/errors';
+import type { Socket } from '#base/streams';
 import type { Process, Program } from '#cri/simulator/process';
 import type { InformerFactory } from '#client/client';
 import { DnsServer } from '#network/dns/dns-server';
+import { serveFrames } from '#network/dns/frames';
 import { InformerDnsSource } from '#network/dns/informer-source';
+import { dnsMetrics } from '#network/dns/metrics';
 import { serveHttp } from './tiny-http.ts';
 
 export const clusterDomain = 'cluster.local';
@@ -21,14 +24,18 @@ export function corednsProgram(clock: Clock, informers: () => InformerFactory): 
     const server = new DnsServer({ source, clock, domain: clusterDomain });
     let ready = false;
     const registrations = [
-      network.listenDatagram(53, (payload, _from, reply) => reply(server.answer(payload))),
+      network.listenDatagram(53, (payload, _from, reply) => void server.answer(payload).then(reply)),
+      network.listen(53, (socket) => void serveStream(socket, server)),
       network.listen(8080, (socket) => void serveHttp(socket, () => ({ status: 200, body: 'OK' }))),
       network.listen(
         8181,
         (socket) =>
           void serveHttp(socket, () => (ready ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' })),
       ),
-      network.listen(9153, (socket) => void serveHttp(socket, () => ({ status: 200, body: metricsOf(server) }))),
+      network.listen(
+        9153,
+        (socket) => void serveHttp(socket, () => ({ status: 200, body: dnsMetrics(server.answered) })),
+      ),
     ];
     try {
       await process.print(`.:53\nCoreDNS-${corednsVersion}\nlinux/amd64, drydock simulator\n`);
@@ -52,19 +59,13 @@ function terminated(process: Process): Promise<void> {
   });
 }
 
-function metricsOf(server: DnsServer): string {
-  const lines = [
-    '# HELP coredns_dns_responses_total Counter of response status codes.',
-    '# TYPE coredns_dns_responses_total counter',
-  ];
-  const names: Readonly<Record<number, string>> = {
-    0: 'NOERROR',
-    1: 'FORMERR',
-    2: 'SERVFAIL',
-    3: 'NXDOMAIN',
-    5: 'REFUSED',
-  };
-  for (const [code, count] of server.answered)
-    lines.push(`coredns_dns_responses_total{server="dns://:53",zone=".",rcode="${names[code] ?? code}"} ${count}`);
-  return `${lines.join('\n')}\n`;
+/** DNS by TCP: what does not fit a datagram. */
+async function serveStream(socket: Socket, server: DnsServer): Promise<void> {
+  try {
+    const write = (chunk: Uint8Array): Promise<void> => socket.write(chunk);
+    await serveFrames(socket.incoming, write, (message) => server.answer(message, 'tcp'));
+    socket.end();
+  } catch (error) {
+    socket.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
 }

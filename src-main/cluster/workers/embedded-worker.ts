@@ -17,7 +17,7 @@ import { Kubelet } from '#kubelet/kubelet';
 import { driverLabel } from '#node-agent/agent-config';
 import { EmbeddedMachine } from '#machines/embedded/machine';
 import type { Fabric } from '#machines/embedded/fabric';
-import { dnsServiceIp } from '../addons.ts';
+import { dnsServiceIp } from '../addresses.ts';
 import { clusterDomain, corednsProgram } from './coredns-program.ts';
 import { identities, kubernetesVersion } from '../identities.ts';
 import { InProcessTransport } from '../in-process-transport.ts';

@@ -48,7 +48,7 @@ const source: DnsSource = {
       : undefined,
 };
 
-function ask(name: string, type: RecordType): Packet & { rcode?: string } {
+async function ask(name: string, type: RecordType): Promise<Packet & { rcode?: string }> {
   const server = new DnsServer({ source, clock: new SteppedClock(), domain: 'cluster.local' });
   const message = dnsPacket.encode({
     type: 'query',
@@ -56,15 +56,15 @@ function ask(name: string, type: RecordType): Packet & { rcode?: string } {
     flags: dnsPacket.RECURSION_DESIRED,
     questions: [{ type, name }],
   });
-  return dnsPacket.decode(Buffer.from(server.answer(message)));
+  return dnsPacket.decode(Buffer.from(await server.answer(message)));
 }
 
 const values = (packet: Packet): unknown[] =>
   (packet.answers ?? []).map((one) => ('data' in one ? one.data : undefined));
 
 describe('DnsServer', () => {
-  it('answers a service with its cluster IP, with the question and id repeated', () => {
-    const packet = ask('web.shop.svc.cluster.local', 'A');
+  it('answers a service with its cluster IP, with the question and id repeated', async () => {
+    const packet = await ask('web.shop.svc.cluster.local', 'A');
     expect(packet).toMatchObject({
       id: 77,
       type: 'response',
@@ -74,55 +74,60 @@ describe('DnsServer', () => {
     expect(values(packet)).toEqual(['10.96.0.20']);
   });
 
-  it('has no AAAA record for it, which is not an error', () => {
-    expect(ask('WEB.shop.svc.cluster.local', 'AAAA')).toMatchObject({
+  it('has no AAAA record for it, which is not an error', async () => {
+    expect(await ask('WEB.shop.svc.cluster.local', 'AAAA')).toMatchObject({
       rcode: 'NOERROR',
       answers: [],
       authorities: [{ type: 'SOA' }],
     });
   });
 
-  it('answers a headless service with its ready endpoints and their own names', () => {
-    expect(values(ask('db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.1.5', '10.244.2.5']);
-    expect(values(ask('db-0.db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.1.5']);
-    expect(values(ask('10-244-2-5.db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.2.5']);
+  it('answers a headless service with its ready endpoints and their own names', async () => {
+    expect(values(await ask('db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.1.5', '10.244.2.5']);
+    expect(values(await ask('db-0.db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.1.5']);
+    expect(values(await ask('10-244-2-5.db.shop.svc.cluster.local', 'A'))).toEqual(['10.244.2.5']);
   });
 
-  it('answers SRV for named ports with target addresses beside', () => {
-    const packet = ask('_http._tcp.web.shop.svc.cluster.local', 'SRV');
+  it('answers SRV for named ports with target addresses beside', async () => {
+    const packet = await ask('_http._tcp.web.shop.svc.cluster.local', 'SRV');
     expect(values(packet)).toEqual([{ priority: 0, weight: 100, port: 80, target: 'web.shop.svc.cluster.local' }]);
     expect(packet.additionals).toMatchObject([{ type: 'A', data: '10.96.0.20' }]);
-    expect(values(ask('_sql._tcp.db.shop.svc.cluster.local', 'SRV'))).toMatchObject([
+    expect(values(await ask('_sql._tcp.db.shop.svc.cluster.local', 'SRV'))).toMatchObject([
       { target: 'db-0.db.shop.svc.cluster.local', port: 5432 },
       { target: '10-244-2-5.db.shop.svc.cluster.local', port: 5432 },
     ]);
   });
 
-  it('follows an ExternalName into the cluster', () => {
-    expect(values(ask('alias.shop.svc.cluster.local', 'A'))).toEqual(['web.shop.svc.cluster.local', '10.96.0.20']);
+  it('follows an ExternalName into the cluster', async () => {
+    expect(values(await ask('alias.shop.svc.cluster.local', 'A'))).toEqual([
+      'web.shop.svc.cluster.local',
+      '10.96.0.20',
+    ]);
   });
 
-  it('answers reverse names', () => {
-    expect(values(ask('20.0.96.10.in-addr.arpa', 'PTR'))).toEqual(['web.shop.svc.cluster.local']);
-    expect(values(ask('5.1.244.10.in-addr.arpa', 'PTR'))).toEqual(['db-0.db.shop.svc.cluster.local']);
+  it('answers reverse names', async () => {
+    expect(values(await ask('20.0.96.10.in-addr.arpa', 'PTR'))).toEqual(['web.shop.svc.cluster.local']);
+    expect(values(await ask('5.1.244.10.in-addr.arpa', 'PTR'))).toEqual(['db-0.db.shop.svc.cluster.local']);
   });
 
-  it('answers pod names of a namespace that exists', () => {
-    expect(values(ask('10-244-1-9.shop.pod.cluster.local', 'A'))).toEqual(['10.244.1.9']);
-    expect(ask('10-244-1-9.none.pod.cluster.local', 'A')).toMatchObject({ rcode: 'NXDOMAIN' });
+  it('answers pod names of a namespace that exists', async () => {
+    expect(values(await ask('10-244-1-9.shop.pod.cluster.local', 'A'))).toEqual(['10.244.1.9']);
+    expect(await ask('10-244-1-9.none.pod.cluster.local', 'A')).toMatchObject({ rcode: 'NXDOMAIN' });
   });
 
-  it('says NXDOMAIN inside the cluster and REFUSED outside', () => {
-    expect(ask('nope.shop.svc.cluster.local', 'A')).toMatchObject({
+  it('says NXDOMAIN inside the cluster and REFUSED outside', async () => {
+    expect(await ask('nope.shop.svc.cluster.local', 'A')).toMatchObject({
       rcode: 'NXDOMAIN',
       authorities: [{ type: 'SOA' }],
     });
-    expect(ask('example.org', 'A')).toMatchObject({ rcode: 'REFUSED' });
+    expect(await ask('example.org', 'A')).toMatchObject({ rcode: 'REFUSED' });
   });
 
-  it('answers rubbish with FORMERR', () => {
+  it('answers rubbish with FORMERR', async () => {
     const server = new DnsServer({ source, clock: new SteppedClock(), domain: 'cluster.local' });
-    const packet = dnsPacket.decode(Buffer.from(server.answer(Uint8Array.of(1, 2, 3)))) as Packet & { rcode?: string };
+    const packet = dnsPacket.decode(Buffer.from(await server.answer(Uint8Array.of(1, 2, 3)))) as Packet & {
+      rcode?: string;
+    };
     expect(packet).toMatchObject({ id: 258, rcode: 'FORMERR' });
   });
 });
