@@ -90,7 +90,7 @@ describe('serviceRules', () => {
       addresses: ['10.96.0.5', '192.0.2.1', '192.0.2.9'],
       clusterIPs: ['10.96.0.5'],
       loadBalancerIPs: ['192.0.2.9'],
-      localReady: 1,
+      localReady: ['10.244.1.2'],
       possiblyHere: ['10.244.1.2'],
     });
   });

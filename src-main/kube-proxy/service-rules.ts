@@ -33,8 +33,8 @@ export interface ServiceRule {
   readonly affinitySeconds?: number;
   /** Where this node answers whether it has ready endpoints of the service. */
   readonly healthCheckNodePort?: number;
-  /** Ready endpoints of this port on this node. */
-  readonly localReady: number;
+  /** Addresses of this port's ready endpoints on this node. */
+  readonly localReady: readonly string[];
 }
 
 export type TrafficPolicy = 'Cluster' | 'Local';
@@ -98,7 +98,7 @@ function ruleOf(service: Service, port: ServicePort, slices: readonly EndpointSl
     loadBalancerSourceRanges: spec.loadBalancerSourceRanges ?? [],
     ...(affinity === undefined ? {} : { affinitySeconds: affinity }),
     ...(spec.healthCheckNodePort ? { healthCheckNodePort: spec.healthCheckNodePort } : {}),
-    localReady: local.filter((backend) => backend.usable === 'ready').length,
+    localReady: local.filter((backend) => backend.usable === 'ready').map((backend) => backend.ip),
   };
 }
 

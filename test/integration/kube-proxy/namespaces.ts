@@ -1,7 +1,7 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { runCommand, type RunCommand } from '#kube-proxy/nftables/command';
 import { onPath, type Program } from '../../harness/programs.ts';
 
@@ -79,7 +79,7 @@ export class TestNode {
   }
 
   hold(from: string, protocol: 'tcp' | 'udp', address: string, port: number): Held {
-    const child = this.#spawn(from, ['hold', protocol, address, String(port)]);
+    const child = this.#spawn(from, [peer, 'hold', protocol, address, String(port)]);
     const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     return {
       ask: async () => {
@@ -88,6 +88,21 @@ export class TestNode {
         return String(value);
       },
     };
+  }
+
+  /** "STATUS BODY", or "ECODE " when there is no answer. */
+  async get(from: string, url: string): Promise<string> {
+    return (await runCommand('ip', ['netns', 'exec', this.#name(from), process.execPath, peer, 'get', url])).stdout;
+  }
+
+  /** Connections to `port` on the node's own 127.0.0.1 come out at the Unix socket `path`. */
+  async relay(port: number, path: string): Promise<void> {
+    await this.#ready(this.#spawn('node', [peer, 'relay', '127.0.0.1', String(port), path]));
+  }
+
+  /** Any script, on the node. */
+  start(...args: readonly string[]): ChildProcessByStdio<Writable, Readable, null> {
+    return this.#spawn('node', args);
   }
 
   /** `/proc/sys` of the node. */
@@ -152,27 +167,20 @@ export class TestNode {
   }
 
   async #serve(name: string, address: string): Promise<void> {
-    const child = this.#spawn(name, ['serve', name, address, '8080']);
-    await new Promise((resolve, reject) => {
-      child.stdout.once('data', resolve);
-      child.once('exit', (code) => reject(new Error(`the server in ${name} ended with ${String(code)}`)));
+    await this.#ready(this.#spawn(name, [peer, 'serve', name, address, '8080']));
+  }
+
+  #ready(child: ChildProcessByStdio<Writable, Readable, null>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      child.stdout.once('data', () => resolve());
+      child.once('exit', (code) => reject(new Error(`a program of the test ended with ${String(code)}`)));
     });
   }
 
-  #spawn(name: string, args: readonly string[]) {
-    const command = ['netns', 'exec', this.#name(name), process.execPath, peer, ...args];
+  #spawn(name: string, args: readonly string[]): ChildProcessByStdio<Writable, Readable, null> {
+    const command = ['netns', 'exec', this.#name(name), process.execPath, ...args];
     const child = spawn('ip', command, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.push(child);
     return child;
-  }
-}
-
-/** Whether bridged packets pass the IP filters in a fresh namespace of this kernel (br_netfilter). */
-export function bridgeFilterThere(): boolean {
-  try {
-    readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables');
-    return true;
-  } catch {
-    return false;
   }
 }

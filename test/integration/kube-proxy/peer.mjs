@@ -1,7 +1,9 @@
-// Real traffic for the kube-proxy tests, one small program with three uses:
+// Real traffic for the kube-proxy tests, one small program with five uses:
 //   peer.mjs serve NAME IP PORT            answers each TCP line and UDP datagram with "NAME <the caller's address>"
 //   peer.mjs ask tcp|udp IP PORT [COUNT]   one fresh connection or socket a question; prints answers or error codes
 //   peer.mjs hold tcp|udp IP PORT          one connection or socket; each line of standard input is a question
+//   peer.mjs relay IP PORT SOCKET          passes TCP connections on to a Unix socket, which crosses namespaces
+//   peer.mjs get URL                       prints status and body
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
@@ -46,7 +48,22 @@ function asker(protocol, ip, port) {
   return { ask, close: () => (tcp ? socket.destroy() : socket.close()) };
 }
 
-if (use === 'serve') {
+function relay(ip, port, path) {
+  const server = net.createServer((inner) => {
+    const outer = net.connect({ path });
+    inner.pipe(outer).pipe(inner);
+    inner.on('error', () => outer.destroy());
+    outer.on('error', () => inner.destroy());
+  });
+  server.listen({ host: ip, port }, () => console.log('ready'));
+}
+
+if (use === 'relay') {
+  relay(args[0], Number(args[1]), args[2]);
+} else if (use === 'get') {
+  const response = await fetch(args[0]).catch((error) => ({ status: error.cause?.code, text: () => '' }));
+  console.log(response.status, await response.text());
+} else if (use === 'serve') {
   serve(args[0], args[1], Number(args[2]));
 } else if (use === 'ask') {
   const [protocol, ip, port, count = '1'] = args;
