@@ -290,11 +290,17 @@ export interface RuntimeService {
     command: readonly string[],
     timeoutSeconds: number,
   ): Promise<ExecSyncResult>;
-  /** Throws Unknown, with the OCI runtime's text, when the command cannot be started. */
+  /**
+   * Throws Unknown, with the OCI runtime's text, when the command cannot be started; a runtime that streams finds out later,
+   * and then it is the session's `exit` that rejects so. `context` ends the session as long as it lasts.
+   */
   exec(context: Context, containerId: string, options: ExecOptions): Promise<ExecSession>;
-  /** Joins the streams of the container's own process. `exit` resolves when that process ends. */
+  /** Joins the streams of the container's own process. `exit` resolves when that process ends; its code may be 0 for any. */
   attach(context: Context, containerId: string, options: Omit<ExecOptions, 'command'>): Promise<ExecSession>;
-  /** One connection to `port` on the loopback of the sandbox. */
+  /**
+   * One connection to `port` on the loopback of the sandbox. Throws Unavailable when nobody listens there; a runtime that
+   * streams finds out later, and then it is `incoming` that throws so.
+   */
   portForward(context: Context, podSandboxId: string, port: number): Promise<ByteStream>;
 
   /** The container's log. Runtimes write it to a file; this hides where. Throws NotFound once it is removed. */
