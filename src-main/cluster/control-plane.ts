@@ -15,7 +15,7 @@ import { RestClient } from '#client/rest-client';
 import { ControllerManager } from '#controller-manager/controller-manager';
 import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
-import { apiAddress, kubernetesServiceIp, serviceCidr } from './addresses.ts';
+import { apiAddress, embeddedBalancerPool, kubernetesServiceIp, serviceCidr } from './addresses.ts';
 import { EmbeddedStore } from './embedded-store.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
@@ -58,7 +58,11 @@ export class ControlPlane {
       client: this.#client(identities.controllerManager, 'kube-controller-manager'),
       clientOf: (controller) =>
         this.#client(identities.controller(controller), `kube-controller-manager/${controller}`),
-      controllers: kubeControllers({ rootCa: pki.ca.certificate, signing: pki.ca }),
+      controllers: kubeControllers({
+        rootCa: pki.ca.certificate,
+        signing: pki.ca,
+        loadBalancerPool: embeddedBalancerPool,
+      }),
     });
   }
 

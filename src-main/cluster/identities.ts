@@ -32,6 +32,7 @@ const controllerAccounts: Readonly<Record<string, string>> = {
   'certificatesigningrequest-approving-controller': 'certificate-controller',
   'certificatesigningrequest-cleaner-controller': 'certificate-controller',
   'token-cleaner-controller': 'token-cleaner',
+  'service-lb-controller': 'service-controller',
 };
 
 /** As whom each part of a cluster speaks (kubeadm's certificates and service accounts, release 1.36). */

@@ -20,6 +20,8 @@ import { PodGcController } from './pod-gc/pod-gc-controller.ts';
 import { ReplicaSetController } from './replicaset/replica-set-controller.ts';
 import { RootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { ServiceAccountController } from './service-account/service-account-controller.ts';
+import type { AddressRange } from './service-lb/address-pool.ts';
+import { ServiceLbController } from './service-lb/service-lb-controller.ts';
 import { StatefulSetController } from './statefulset/stateful-set-controller.ts';
 import { TokenCleaner } from './token-cleaner/token-cleaner.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
@@ -31,11 +33,23 @@ export interface KubeControllersOptions {
   readonly signing: SigningAuthority;
   /** Where nodes get their pod ranges from. Default `10.244.0.0/16`. */
   readonly clusterCidr?: string;
+  /** Where Services of type LoadBalancer get their addresses from; none: they wait for a controller of the user's. */
+  readonly loadBalancerPool?: AddressRange;
 }
 
 /** All controllers of a cluster, under upstream's names (kube-controller-manager `names`, release 1.36). */
 export function kubeControllers(options: KubeControllersOptions): readonly ControllerDescriptor[] {
-  return [...clusterControllers(options), ...workloadControllers];
+  const { loadBalancerPool: pool } = options;
+  const balancers: readonly ControllerDescriptor[] = pool
+    ? [
+        {
+          name: 'service-lb-controller',
+          eventSource: 'service-controller',
+          create: (o) => new ServiceLbController({ ...o, pool }),
+        },
+      ]
+    : [];
+  return [...clusterControllers(options), ...workloadControllers, ...balancers];
 }
 
 /** What concerns nodes, accounts and certificates. */

@@ -62,7 +62,8 @@ export function prepareServiceUpdate(next: Service, old: Service): Service {
   const addresses =
     kept.clusterIPs === undefined && kept.clusterIP !== undefined ? { ...kept, clusterIPs: [kept.clusterIP] } : kept;
   const spec = withDefaults(addresses, { ipFamilies, ipFamilyPolicy });
-  const hasNodePorts = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+  const hasNodePorts =
+    spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
   const ports = spec.ports?.map((port) => {
     const before = old.spec.ports?.find((one) => one.port === port.port && one.protocol === port.protocol);
     return hasNodePorts && before?.nodePort ? withDefaults(port, { nodePort: before.nodePort }) : port;

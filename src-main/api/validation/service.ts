@@ -5,6 +5,7 @@ import { isDns1123Label, isDns1123Subdomain, isPortNumber } from '../machinery/n
 import { validatePort } from './containers.ts';
 import { duplicate, forbidden, invalid, required, tooMany, type FieldError } from './errors.ts';
 import { byName, each, oneOf, validateLabels } from './metadata.ts';
+import { validateExternalTraffic, validateExternalTrafficUpdate } from './service-external.ts';
 
 /** Rules of services and endpoints (`pkg/apis/core/validation`, `pkg/apis/discovery/validation`, release 1.36). */
 
@@ -58,6 +59,7 @@ export function validateService(service: Service): FieldError[] {
     ...oneOf(spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'], 'spec.type'),
     ...oneOf(spec.sessionAffinity, ['ClientIP', 'None'], 'spec.sessionAffinity'),
     ...each(spec.externalIPs, 'spec.externalIPs', (ip, at) => (isIp(ip) ? [] : [invalid(at, ip, ipMessage)])),
+    ...validateExternalTraffic(service),
   ];
   if (spec.type === 'ExternalName') {
     if (!spec.externalName) errors.push(required('spec.externalName'));
@@ -80,8 +82,10 @@ export function validateService(service: Service): FieldError[] {
 export function validateServiceUpdate(next: Service, old: Service): FieldError[] {
   const external = next.spec.type === 'ExternalName' || old.spec.type === 'ExternalName';
   const before = old.spec.clusterIP;
-  if (external || !before || next.spec.clusterIP === before) return [];
+  const traffic = validateExternalTrafficUpdate(next, old);
+  if (external || !before || next.spec.clusterIP === before) return traffic;
   return [
+    ...traffic,
     invalid('spec.clusterIPs[0]', next.spec.clusterIPs ?? [next.spec.clusterIP ?? ''], 'may not change once set'),
   ];
 }

@@ -95,3 +95,30 @@ test('an update keeps what it does not mention and lets go of what its type has 
   const plain = hooks.adopt(narrowed, old) as ServiceObject;
   expect(plain.spec.ports?.[0]).not.toHaveProperty('nodePort');
 });
+
+test('a load balancer without node ports gets none but those it asks for', () => {
+  const { create } = harness();
+  const spec = { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false };
+  expect(create({ ...spec, ports: [port] }).spec.ports).toEqual([port]);
+  expect(create({ ...spec, ports: [{ ...port, nodePort: 30123 }] }).spec.ports?.[0]?.nodePort).toBe(30123);
+  expect(() => create({ ...spec, ports: [{ ...port, nodePort: 30123 }] })).toThrowError(/already allocated/);
+});
+
+test('a load balancer that keeps client addresses has a port to check its nodes at, as long as it is one', () => {
+  const { hooks, create } = harness();
+  const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', ports: [port] };
+  const first = create(spec);
+  const healthCheckNodePort = first.spec.healthCheckNodePort ?? 0;
+  expect(healthCheckNodePort).toBeGreaterThanOrEqual(30_000);
+  expect(() => create({ ...spec, healthCheckNodePort })).toThrowError(
+    /spec.healthCheckNodePort: Invalid value: \d+: provided port is already allocated/,
+  );
+  const changed = (spec: Service['spec']): ServiceObject => hooks.adopt(asked(first, spec), first) as ServiceObject;
+  const kept = changed(spec);
+  expect(kept.spec.healthCheckNodePort).toBe(healthCheckNodePort);
+  const plain = changed({ ...first.spec, type: 'ClusterIP' });
+  expect(plain.spec).not.toHaveProperty('healthCheckNodePort');
+  expect(plain.spec).not.toHaveProperty('externalTrafficPolicy');
+});
+
+const asked = (service: ServiceObject, spec: Service['spec']): ServiceObject => ({ ...service, spec });

@@ -6,6 +6,7 @@ import { cidrSize, formatCidr, formatIpv4, parseIpv4, type Ipv4Block } from '#ba
 import type { Random } from '#base/random';
 import type { Reservation, ResourceHooks } from '../resource-hooks.ts';
 import { RangeAllocator, type AllocationFailure } from './allocator.ts';
+import { allocatesNodePorts, dropFieldsOfOldType, hasNodePorts, needsHealthCheckPort } from './type-fields.ts';
 
 type ServiceObject = Service & KubeObject;
 
@@ -67,13 +68,9 @@ export class ServiceHooks implements ResourceHooks {
     const claim: Claim = { ips: new Set(), ports: new Set(), committed: false };
     const inUse = this.#inUse();
     const held = old ? heldBy(old) : { ips: new Set<number>(), ports: new Set<number>() };
-    const spec = this.#withNodePorts(
-      service,
-      this.#withClusterIp(service, inUse.ips, held.ips, claim),
-      inUse.ports,
-      held.ports,
-      claim,
-    );
+    const addressed = this.#withClusterIp(service, inUse.ips, held.ips, claim);
+    const reachable = this.#withNodePorts(service, addressed, inUse.ports, held.ports, claim);
+    const spec = this.#withHealthCheckPort(service, reachable, inUse.ports, held.ports, claim);
     this.#claims.add(claim);
     return {
       object: spec === service.spec ? service : { ...service, spec },
@@ -136,7 +133,7 @@ export class ServiceHooks implements ResourceHooks {
     held: Set<number>,
     claim: Claim,
   ): ServiceSpec {
-    if (!needsNodePorts(spec)) return spec;
+    if (!hasNodePorts(spec)) return spec;
     const errors: FieldError[] = [];
     // One number may serve the same port over TCP and UDP.
     const taken = new Map<number, Set<string>>();
@@ -149,6 +146,7 @@ export class ServiceHooks implements ResourceHooks {
       const shared = wanted !== undefined && taken.get(wanted)?.has(protocol) === false;
       const failure = wanted === undefined || held.has(wanted) || shared ? undefined : this.#ports.check(wanted, inUse);
       if (failure) errors.push(portError(index, wanted ?? 0, failure));
+      if (wanted === undefined && !allocatesNodePorts(spec)) return port;
       const twinPort = twin && [...taken].find(([, protocols]) => !protocols.has(protocol))?.[0];
       const nodePort = wanted ?? twinPort ?? this.#ports.pick(inUse);
       if (nodePort === undefined) {
@@ -162,6 +160,25 @@ export class ServiceHooks implements ResourceHooks {
     });
     if (errors.length > 0) throw refusal(service, errors);
     return { ...spec, ports };
+  }
+
+  #withHealthCheckPort(
+    service: ServiceObject,
+    spec: ServiceSpec,
+    inUse: Set<number>,
+    held: Set<number>,
+    claim: Claim,
+  ): ServiceSpec {
+    if (!needsHealthCheckPort(spec)) return spec;
+    const asked = spec.healthCheckNodePort || undefined;
+    const failure = asked === undefined || held.has(asked) ? undefined : this.#ports.check(asked, inUse);
+    const healthCheckNodePort = asked ?? this.#ports.pick(inUse);
+    if (failure || healthCheckNodePort === undefined) {
+      const error = portError(0, asked ?? 0, failure ?? 'full');
+      throw refusal(service, [{ ...error, field: 'spec.healthCheckNodePort' }]);
+    }
+    if (!held.has(healthCheckNodePort)) claim.ports.add(healthCheckNodePort);
+    return { ...spec, healthCheckNodePort };
   }
 }
 
@@ -179,21 +196,21 @@ function portError(index: number, port: number, failure: AllocationFailure): Fie
   return invalid(`spec.ports[${index}].nodePort`, port, details[failure]);
 }
 
-function needsNodePorts({ type, allocateLoadBalancerNodePorts }: ServiceSpec): boolean {
-  return type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
-}
-
 function heldBy({ spec }: ServiceObject): { ips: Set<number>; ports: Set<number> } {
   const ips = (spec.clusterIPs ?? []).map(parseIpv4).filter((ip) => ip !== undefined);
-  const ports = (spec.ports ?? []).map(({ nodePort }) => nodePort ?? 0).filter((port) => port !== 0);
+  const nodePorts = (spec.ports ?? []).map(({ nodePort }) => nodePort ?? 0);
+  const ports = [...nodePorts, spec.healthCheckNodePort ?? 0].filter((port) => port !== 0);
   return { ips: new Set(ips), ports: new Set(ports) };
 }
 
 /** Keeps the cluster IP and the node ports a writer does not mention, and drops node ports a type has no use for. */
 function adoptAllocated(next: ServiceObject, old: ServiceObject): ServiceObject {
-  let { spec } = next;
   const was = old.spec;
-  if (spec.type === 'ExternalName') return dropClusterIp(next, old);
+  let spec = dropFieldsOfOldType(next.spec, was);
+  if (spec.type === 'ExternalName') return dropClusterIp(spec === next.spec ? next : { ...next, spec }, old);
+  if (needsHealthCheckPort(spec) && !spec.healthCheckNodePort && was.healthCheckNodePort) {
+    spec = { ...spec, healthCheckNodePort: was.healthCheckNodePort };
+  }
   if (was.type !== 'ExternalName' && !spec.clusterIP && !spec.clusterIPs?.length && was.clusterIP) {
     spec = { ...spec, clusterIP: was.clusterIP, ...(was.clusterIPs ? { clusterIPs: was.clusterIPs } : {}) };
   } else if (spec.clusterIP && !spec.clusterIPs?.length) spec = { ...spec, clusterIPs: [spec.clusterIP] };
@@ -209,10 +226,12 @@ function adoptNodePort(port: ServicePort, spec: ServiceSpec, was: ServiceSpec): 
   const before = was.ports?.find(
     (one) => one.port === port.port && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
   );
-  if (needsNodePorts(spec)) {
-    return !port.nodePort && before?.nodePort ? { ...port, nodePort: before.nodePort } : port;
+  if (hasNodePorts(spec)) {
+    return !port.nodePort && before?.nodePort && allocatesNodePorts(spec)
+      ? { ...port, nodePort: before.nodePort }
+      : port;
   }
-  const leftOver = spec.type === 'ClusterIP' && needsNodePorts(was) && port.nodePort === before?.nodePort;
+  const leftOver = spec.type === 'ClusterIP' && hasNodePorts(was) && port.nodePort === before?.nodePort;
   if (!leftOver || port.nodePort === undefined) return port;
   const { nodePort: _, ...rest } = port;
   return rest;
