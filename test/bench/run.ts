@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: what the README promises, measured in one run. Runs that are compared are interleaved; every figure is a
+ * `npm run bench [-- PART…]`: what the README promises, measured in one run. Runs that are compared are interleaved; every figure is a
  * median with its spread. Sends traffic to 127.0.0.1 only and ends by itself.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -9,16 +9,11 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { DeploymentFigures } from './deployment.ts';
 import { createsPerSecond } from './creates.ts';
+import { kubeProxyRows } from './kube-proxy.ts';
+import { median, print, type Row } from './report.ts';
 
 const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/drydock/bench');
-
-interface Row {
-  readonly what: string;
-  readonly values: readonly number[];
-  readonly unit: string;
-  readonly goal: string;
-}
 
 interface RunningHost {
   readonly child: ChildProcess;
@@ -91,72 +86,72 @@ function runChild(file: string): Promise<DeploymentFigures> {
   });
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
-}
-
-function print(rows: readonly Row[]): void {
-  const format = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
-  const cells = rows.map((row) => [
-    row.what,
-    `${format(median(row.values))} ${row.unit}`,
-    row.values.length > 1 ? `${format(Math.min(...row.values))}-${format(Math.max(...row.values))}` : '',
-    row.goal,
-  ]);
-  const table = [['', 'median', 'range', 'goal'], ...cells];
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...table.map((line) => (line[i] ?? '').length)));
-  for (const line of table)
-    process.stdout.write(
-      `${line
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-    );
-}
-
 const idleBeforeMemoryMs = 10_000;
 const startRuns = 5;
 const comparisonRuns = 3;
 
-const ready: number[] = [];
-const memory: number[] = [];
-const one: number[] = [];
-const many: number[] = [];
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-for (let i = 0; i < startRuns; i++) {
-  say(`host ${i + 1} of ${startRuns}`);
-  const host = await startHost();
-  ready.push(host.readyMs / 1000);
-  if (i < comparisonRuns) {
-    await new Promise((resolve) => setTimeout(resolve, idleBeforeMemoryMs));
-    memory.push(residentMb(host.child.pid ?? 0));
-    one.push(await createsPerSecond(host.kubeconfig, 1, 3_000));
-    many.push(await createsPerSecond(host.kubeconfig, 64, 5_000));
+
+async function hostRows(): Promise<Row[]> {
+  const ready: number[] = [];
+  const memory: number[] = [];
+  const one: number[] = [];
+  const many: number[] = [];
+  for (let i = 0; i < startRuns; i++) {
+    say(`host ${i + 1} of ${startRuns}`);
+    const host = await startHost();
+    ready.push(host.readyMs / 1000);
+    if (i < comparisonRuns) {
+      await new Promise((resolve) => setTimeout(resolve, idleBeforeMemoryMs));
+      memory.push(residentMb(host.child.pid ?? 0));
+      one.push(await createsPerSecond(host.kubeconfig, 1, 3_000));
+      many.push(await createsPerSecond(host.kubeconfig, 64, 5_000));
+    }
+    await stopHost(host);
   }
-  await stopHost(host);
+  return [
+    { what: 'up to 3 Ready nodes', values: ready, unit: 's', goal: '2 s' },
+    { what: 'host memory, idle', values: memory, unit: 'MB', goal: '150 MB' },
+    { what: 'durable creates, 1 in flight', values: one, unit: '/s', goal: '300/s' },
+    { what: 'durable creates, 64 in flight', values: many, unit: '/s', goal: '2000/s' },
+  ];
 }
-const drydockChild = await bundle('drydock-deployment');
-const webernetesChild = await bundle('webernetes-deployment');
-const drydockRuns: DeploymentFigures[] = [];
-const webernetesRuns: DeploymentFigures[] = [];
-for (let i = 0; i < comparisonRuns; i++) {
-  say(`deployment ${i + 1} of ${comparisonRuns}`);
-  drydockRuns.push(await runChild(drydockChild));
-  webernetesRuns.push(await runChild(webernetesChild));
+
+async function deploymentRows(): Promise<Row[]> {
+  const drydockChild = await bundle('drydock-deployment');
+  const webernetesChild = await bundle('webernetes-deployment');
+  const drydock: DeploymentFigures[] = [];
+  const webernetes: DeploymentFigures[] = [];
+  for (let i = 0; i < comparisonRuns; i++) {
+    say(`deployment ${i + 1} of ${comparisonRuns}`);
+    drydock.push(await runChild(drydockChild));
+    webernetes.push(await runChild(webernetesChild));
+  }
+  const seconds = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.readyMs / 1000);
+  const stalls = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.longestStallMs);
+  const ratio = median(seconds(webernetes)) / median(seconds(drydock));
+  return [
+    { what: '500 replicas Ready on 3 nodes', values: seconds(drydock), unit: 's', goal: '5 s' },
+    { what: '  longest event-loop stall', values: stalls(drydock), unit: 'ms', goal: '50 ms' },
+    { what: '500 replicas Ready in webernetes', values: seconds(webernetes), unit: 's', goal: '' },
+    { what: '  longest event-loop stall', values: stalls(webernetes), unit: 'ms', goal: '' },
+    { what: '  times as long as Drydock', values: [ratio], unit: 'x', goal: '' },
+  ];
 }
-const seconds = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.readyMs / 1000);
-const stalls = (runs: readonly DeploymentFigures[]): number[] => runs.map((run) => run.longestStallMs);
-print([
-  { what: 'up to 3 Ready nodes', values: ready, unit: 's', goal: '2 s' },
-  { what: 'host memory, idle', values: memory, unit: 'MB', goal: '150 MB' },
-  { what: 'durable creates, 1 in flight', values: one, unit: '/s', goal: '300/s' },
-  { what: 'durable creates, 64 in flight', values: many, unit: '/s', goal: '2000/s' },
-  { what: '500 replicas Ready on 3 nodes', values: seconds(drydockRuns), unit: 's', goal: '5 s' },
-  { what: '  longest event-loop stall', values: stalls(drydockRuns), unit: 'ms', goal: '50 ms' },
-  { what: '500 replicas Ready in webernetes', values: seconds(webernetesRuns), unit: 's', goal: '' },
-  { what: '  longest event-loop stall', values: stalls(webernetesRuns), unit: 'ms', goal: '' },
-]);
-process.stdout.write(
-  `ratio: webernetes takes ${(median(seconds(webernetesRuns)) / median(seconds(drydockRuns))).toFixed(1)} times as long\n`,
-);
+
+const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
+  host: hostRows,
+  deployment: deploymentRows,
+  'kube-proxy': kubeProxyRows,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in parts));
+if (unknown.length > 0) {
+  say(`unknown: ${unknown.join(', ')}; there are: ${Object.keys(parts).join(', ')}`);
+  process.exit(2);
+}
+const rows: Row[] = [];
+for (const [name, measure] of Object.entries(parts))
+  if (wanted.length === 0 || wanted.includes(name)) rows.push(...(await measure()));
+print(rows);
