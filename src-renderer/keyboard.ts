@@ -17,6 +17,7 @@ function pressCommand(app: AppState, event: KeyboardEvent): boolean {
   else if (key === 'n') app.dialog = 'create';
   else if (key === 'd' && app.state) app.dialog = 'deploy';
   else if (key === 'z' && !isTyping(event) && app.actions.last?.undo) void app.actions.undo();
+  else if (key === '`') app.terminals.panelOpen = !app.terminals.panelOpen;
   else if (key === '1' || key === '2' || key === '3') app.page = pages[key];
   else return false;
   return true;
@@ -33,19 +34,21 @@ function pressPlain(app: AppState, event: KeyboardEvent): boolean {
   else if (event.key === '/') return focusFilter();
   else if (event.key === 'k' || event.key === 'K') return onNode(app, event, 'power');
   else if (event.key === 'c' || event.key === 'C') return onNode(app, event, 'cordon');
+  else if (event.key === 'l' || event.key === 'L') return onNode(app, event, 'link');
   else return app.page === 'lab' && walk(document.body, event.key);
   return true;
 }
 
 /** The node that is focused, or whose pod is, or which is open beside the map. */
-function onNode(app: AppState, event: KeyboardEvent, what: 'power' | 'cordon'): boolean {
+function onNode(app: AppState, event: KeyboardEvent, what: 'power' | 'cordon' | 'link'): boolean {
   const focused =
     event.target instanceof Element ? event.target.closest<HTMLElement>('[data-node]')?.dataset['node'] : undefined;
   const name = focused ?? (app.selection?.kind === 'node' ? app.selection.id : undefined);
   const lab = app.state;
   const worker = lab?.workers.find((one) => one.name === name);
   if (!lab || !worker) return false;
-  if (what === 'cordon') void app.nodes.setCordoned(lab.name, worker.name, !worker.health.cordoned);
+  if (what === 'link') app.breakLink(worker.name, 'api');
+  else if (what === 'cordon') void app.nodes.setCordoned(lab.name, worker.name, !worker.health.cordoned);
   else if (worker.health.gone) void app.nodes.start(lab.name, worker.name);
   else void app.nodes.kill(lab.name, worker.name);
   return true;

@@ -1,18 +1,28 @@
 import { createContext } from 'svelte';
 import type { HostFacts } from '#contract/calls';
 import type { Lab } from '#contract/labs';
+import type { DockerCheck } from '#contract/machines';
 import { defaultSettings, type Settings } from '#contract/settings';
 import { Connection, type ConnectionStatus } from '../ipc/connection.ts';
 import { openPort } from '../ipc/port.ts';
 import { Actions } from './actions.svelte.ts';
+import { FaultActions } from './fault-actions.ts';
 import { LabState } from './lab.svelte.ts';
 import { NodeActions } from './node-actions.ts';
 import { Reflector } from './reflector.svelte.ts';
+import { Terminals } from './terminals.svelte.ts';
 import { Ticker } from './ticker.svelte.ts';
 import { WorkloadActions } from './workload-actions.ts';
 
 export type Page = 'lab' | 'workloads' | 'store';
-export type DialogName = 'create' | 'deploy' | 'palette' | 'keys' | 'delete-lab';
+export type DialogName =
+  'create' | 'deploy' | 'palette' | 'keys' | 'delete-lab' | 'add-worker' | 'load-image' | 'link-fault' | 'node-fault';
+
+/** What a dialog about a fault begins with. */
+export interface FaultDraft {
+  readonly from: string;
+  readonly to: string;
+}
 /** What the details panel shows: a pod by uid, a worker by name. */
 export type Selection = { readonly kind: 'pod' | 'node'; readonly id: string };
 
@@ -24,15 +34,24 @@ export class AppState {
   settingsLoaded = $state(false);
   page = $state<Page>('lab');
   dialog = $state<DialogName | undefined>();
+  /** Of the dialogs about faults: the ends of the link, or the node as `from`. */
+  faultDraft = $state.raw<FaultDraft>({ from: '', to: '' });
   selection = $state.raw<Selection | undefined>();
+  /** Which kind the list of workloads shows, and the words it is filtered by to begin with. */
+  workloadKind = $state('All');
+  workloadFilter = $state('');
   /** The key whose value the store shows. */
   storeKey = $state<string | undefined>();
+  /** What the page looks like at the moment, whatever was chosen. */
+  theme = $state<'light' | 'dark'>('light');
   readonly ticker = new Ticker();
   readonly connection: Connection;
   readonly labs: Reflector<'labs'>;
   readonly actions: Actions;
   readonly nodes: NodeActions;
   readonly workloads: WorkloadActions;
+  readonly faults: FaultActions;
+  readonly terminals: Terminals;
 
   constructor() {
     this.connection = new Connection(openPort, (status) => {
@@ -43,6 +62,8 @@ export class AppState {
     this.actions = new Actions(this.connection);
     this.nodes = new NodeActions(this.connection, this.actions);
     this.workloads = new WorkloadActions(this.actions);
+    this.faults = new FaultActions(this.connection, this.actions);
+    this.terminals = new Terminals(this.connection);
   }
 
   readonly labList = $derived.by(() => [...this.labs.items.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
@@ -57,11 +78,31 @@ export class AppState {
     this.#runningName === undefined ? undefined : new LabState(this.connection, this.#runningName, this.ticker),
   );
 
+  /** Asked anew each time: Docker may have been started since. A host that cannot tell says why not. */
+  async checkDocker(): Promise<DockerCheck> {
+    try {
+      return await this.connection.call('docker.check', {});
+    } catch (error) {
+      return { usable: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
   openLab(name: string): void {
     this.selection = undefined;
     this.storeKey = undefined;
     this.page = 'lab';
     this.set({ lab: name });
+  }
+
+  /** Asks what to do to the link between two ends: names of nodes, or `api`. */
+  breakLink(from: string, to: string): void {
+    this.faultDraft = { from, to };
+    this.dialog = 'link-fault';
+  }
+
+  breakNode(node: string): void {
+    this.faultDraft = { from: node, to: '' };
+    this.dialog = 'node-fault';
   }
 
   set(change: Partial<Settings>): void {
@@ -72,6 +113,12 @@ export class AppState {
         `the choice is not remembered: ${error instanceof Error ? error.message : String(error)}`,
       );
     });
+  }
+
+  showWorkload(kind: string, name: string): void {
+    this.page = 'workloads';
+    this.workloadKind = kind;
+    this.workloadFilter = name;
   }
 
   showKey(key: string): void {

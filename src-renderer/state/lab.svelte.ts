@@ -11,8 +11,10 @@ import type {
   Service,
   StatefulSet,
 } from '#api/gen/types';
+import type { Fault } from '#contract/faults';
 import type { ComponentTruth, MachineTruth } from '#contract/labs';
 import type { Connection } from '../ipc/connection.ts';
+import { cutFromApi, nodeFaults } from './models/fault.view-model.ts';
 import { labHealth, nodeHealth, type NodeHealth } from './models/node.view-model.ts';
 import { HueAllocator, ownerOf, type Owner } from './models/owner.view-model.ts';
 import { isFinished, isReady, isRefused } from './models/pod.view-model.ts';
@@ -34,6 +36,8 @@ export interface Worker {
   readonly health: NodeHealth;
   readonly lease: Lease | undefined;
   readonly pods: readonly Pod[];
+  /** What is broken on it on purpose, beside links. */
+  readonly faults: readonly Fault[];
 }
 
 /** One running lab, as its streams tell it. Start it when it is shown, stop it when it is not. */
@@ -51,6 +55,8 @@ export class LabState {
   readonly events: Objects<CoreV1Event>;
   readonly leases: Objects<Lease>;
   readonly truths: Reflector<'components'>;
+  readonly #faults: Reflector<'faults'>;
+  readonly #tasks: Reflector<'tasks'>;
   readonly store: StoreStream;
   readonly #ticker: Ticker;
   readonly #hues = new HueAllocator();
@@ -71,6 +77,8 @@ export class LabState {
     this.events = new Objects(connection, name, 'v1', 'events');
     this.leases = new Objects(connection, name, 'coordination.k8s.io/v1', 'leases', 'kube-node-lease');
     this.truths = new Reflector(connection, 'components', { lab: name }, (truth) => truth.id);
+    this.#faults = new Reflector(connection, 'faults', { lab: name }, (fault) => fault.id);
+    this.#tasks = new Reflector(connection, 'tasks', { lab: name }, (task) => task.id);
     this.store = new StoreStream(connection, name);
     const workloads = [
       this.deployments,
@@ -80,7 +88,17 @@ export class LabState {
       this.jobs,
       this.cronJobs,
     ];
-    const rest = [this.nodes, this.pods, this.services, this.events, this.leases, this.truths, this.store];
+    const rest = [
+      this.nodes,
+      this.pods,
+      this.services,
+      this.events,
+      this.leases,
+      this.truths,
+      this.#faults,
+      this.#tasks,
+      this.store,
+    ];
     this.#all = [...rest, ...workloads];
   }
 
@@ -93,6 +111,12 @@ export class LabState {
   }
 
   readonly synced = $derived.by(() => this.nodes.synced && this.pods.synced && this.truths.synced);
+
+  /** Newest first; also those that have healed or failed a short while ago. */
+  readonly faults = $derived.by(() => [...this.#faults.items.values()].sort((a, b) => b.sinceMs - a.sinceMs));
+
+  /** Newest first. */
+  readonly tasks = $derived.by(() => [...this.#tasks.items.values()].sort((a, b) => b.sinceMs - a.sinceMs));
 
   readonly machines = $derived.by(() => {
     const found = [...this.truths.items.values()].flatMap((one) => (one.kind === 'machine' ? [one] : []));
@@ -135,7 +159,8 @@ export class LabState {
         name,
         node: nodes.get(name),
         machine: this.machines.get(name),
-        health: nodeHealth(nodes.get(name), this.machines.get(name), this.#ticker.nowMs),
+        health: nodeHealth(nodes.get(name), this.machines.get(name), this.#ticker.nowMs, cutFromApi(this.faults, name)),
+        faults: nodeFaults(this.faults, name),
         lease: leases.get(name),
         pods: this.podsByNode.get(name) ?? [],
       }));
@@ -165,7 +190,7 @@ export class LabState {
 
   isGone(nodeName: string | undefined): boolean {
     const state = this.machines.get(nodeName ?? '')?.state;
-    return state === 'killed' || state === 'stopped';
+    return state === 'killed' || state === 'stopped' || state === 'paused';
   }
 
   ownerOf(pod: Pod): Owner {

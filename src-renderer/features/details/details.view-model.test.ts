@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CoreV1Event } from '#api/gen/types';
-import { containerWords, eventsAbout, withoutNoise } from './details.view-model.ts';
+import type { CoreV1Event, Pod } from '#api/gen/types';
+import { containerWords, eventsAbout, shellTargets, withoutNoise } from './details.view-model.ts';
 
 describe('details', () => {
   it('say what a container does', () => {
@@ -30,5 +30,31 @@ describe('details', () => {
     const events: CoreV1Event[] = [event('a', 1), event('b', 2), event('a', 3)];
     expect(eventsAbout(events, 'a', 'x').map((one) => one.metadata.uid)).toEqual(['a3', 'a1']);
     expect(withoutNoise({ metadata: { name: 'x', managedFields: [] } })).toEqual({ metadata: { name: 'x' } });
+  });
+
+  it('offer a shell in containers and sidecars, where they run', () => {
+    const container = (name: string) => ({ name, image: 'nginx' });
+    const status = (name: string, state: object) => ({
+      ...container(name),
+      imageID: '',
+      ready: true,
+      restartCount: 0,
+      state,
+    });
+    const pod: Pod = {
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-0' } },
+      spec: {
+        initContainers: [container('init'), { ...container('log'), restartPolicy: 'Always' }],
+        containers: [container('web')],
+      },
+      status: {
+        initContainerStatuses: [status('log', { running: {} })],
+        containerStatuses: [status('web', { waiting: {} })],
+      },
+    };
+    expect(shellTargets(pod)).toEqual([
+      { name: 'web', running: false },
+      { name: 'log', running: true },
+    ]);
   });
 });

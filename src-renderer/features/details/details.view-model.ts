@@ -1,4 +1,4 @@
-import type { ContainerState, CoreV1Event } from '#api/gen/types';
+import type { ContainerState, CoreV1Event, Pod } from '#api/gen/types';
 import { duration, epochOf } from '../../state/models/time.view-model.ts';
 import type { Tone } from '../../state/models/pod.view-model.ts';
 
@@ -36,4 +36,12 @@ export function lastOf(event: CoreV1Event): number {
 export function withoutNoise<T extends { readonly metadata: object }>(object: T): T {
   const metadata = Object.fromEntries(Object.entries(object.metadata).filter(([key]) => key !== 'managedFields'));
   return { ...object, metadata };
+}
+
+/** Containers a shell can be started in, and whether now. */
+export function shellTargets(pod: Pod): readonly { readonly name: string; readonly running: boolean }[] {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const runs = (name: string): boolean => statuses.some((one) => one.name === name && one.state?.running !== undefined);
+  const sidecars = (pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always');
+  return [...pod.spec.containers, ...sidecars].map(({ name }) => ({ name, running: runs(name) }));
 }

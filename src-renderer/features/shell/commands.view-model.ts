@@ -1,4 +1,7 @@
+import type { KubeObject } from '#api/machinery/object';
 import type { AppState } from '../../state/app.svelte.ts';
+import type { LabState, Worker } from '../../state/lab.svelte.ts';
+import { faultTitle, isOpen } from '../../state/models/fault.view-model.ts';
 import type { IconName } from '../../ui/icons.ts';
 import { fuzzyScore } from '../../state/models/fuzzy.view-model.ts';
 
@@ -56,6 +59,10 @@ function places(app: AppState): readonly Command[] {
     go('lab', 'lab', 'lab'),
     go('workloads', 'workloads', 'workloads'),
     go('store', 'store', 'store'),
+    {
+      ...{ id: 'terminals', label: 'Show or hide the terminals', hint: 'place', icon: 'terminal' },
+      run: () => (app.terminals.panelOpen = !app.terminals.panelOpen),
+    },
     theme('light', 'sun'),
     theme('dark', 'moon'),
     theme('system', 'system'),
@@ -66,41 +73,67 @@ function places(app: AppState): readonly Command[] {
 function nodeCommands(app: AppState): readonly Command[] {
   const lab = app.state;
   if (!lab) return [];
-  const add: Command = {
-    id: 'add',
-    label: 'Add a worker',
-    hint: 'node',
-    icon: 'plus',
-    run: () => void app.nodes.add(lab.name),
-  };
-  const each = lab.workers.flatMap((worker): Command[] => {
-    const { gone, cordoned } = worker.health;
-    const [id, hint] = [worker.name, 'node'];
-    return [
-      gone
-        ? {
-            id: `start-${id}`,
-            label: `Start ${id}`,
-            hint,
-            icon: 'power',
-            run: () => void app.nodes.start(lab.name, id),
-          }
-        : { id: `kill-${id}`, label: `Kill ${id}`, hint, icon: 'bolt', run: () => void app.nodes.kill(lab.name, id) },
-      {
-        id: `cordon-${id}`,
-        label: `${cordoned ? 'Uncordon' : 'Cordon'} ${id}`,
-        hint,
-        icon: 'cordon',
-        run: () => void app.nodes.setCordoned(lab.name, id, !cordoned),
+  const dialogs: readonly Command[] = [
+    { id: 'add', label: 'Add a worker', hint: 'node', icon: 'plus', run: () => (app.dialog = 'add-worker') },
+    { id: 'load', label: 'Load an image', hint: 'node', icon: 'image', run: () => (app.dialog = 'load-image') },
+    {
+      ...{ id: 'link', label: 'Break a link', hint: 'fault', icon: 'cut' },
+      run: () => app.breakLink(lab.workers[0]?.name ?? '', 'api'),
+    },
+    {
+      ...{ id: 'faults', label: 'Show the faults', hint: 'fault', icon: 'warning' },
+      run: () => {
+        app.selection = undefined;
+        app.set({ panelTab: 'faults' });
       },
-      { id: `open-${id}`, label: `Open ${id}`, hint, icon: 'lab', run: () => (app.selection = { kind: 'node', id }) },
-    ];
-  });
-  return [...each, add];
+    },
+  ];
+  return [...lab.workers.flatMap((worker) => commandsOfNode(app, lab, worker)), ...dialogs, ...faultCommands(app, lab)];
+}
+
+function commandsOfNode(app: AppState, lab: LabState, worker: Worker): readonly Command[] {
+  const { gone, cordoned } = worker.health;
+  const [id, hint] = [worker.name, 'node'];
+  const power: Command = gone
+    ? { id: `start-${id}`, label: `Start ${id}`, hint, icon: 'power', run: () => void app.nodes.start(lab.name, id) }
+    : { id: `kill-${id}`, label: `Kill ${id}`, hint, icon: 'bolt', run: () => void app.nodes.kill(lab.name, id) };
+  return [
+    power,
+    {
+      ...{ id: `cordon-${id}`, label: `${cordoned ? 'Uncordon' : 'Cordon'} ${id}`, hint, icon: 'cordon' },
+      run: () => void app.nodes.setCordoned(lab.name, id, !cordoned),
+    },
+    { id: `break-${id}`, label: `Break ${id}…`, hint: 'fault', icon: 'warning', run: () => app.breakNode(id) },
+    {
+      ...{ id: `cut-${id}`, label: `Cut ${id} from the API server…`, hint: 'fault', icon: 'cut' },
+      run: () => app.breakLink(id, 'api'),
+    },
+    { id: `open-${id}`, label: `Open ${id}`, hint, icon: 'lab', run: () => (app.selection = { kind: 'node', id }) },
+  ];
+}
+
+function faultCommands(app: AppState, lab: LabState): readonly Command[] {
+  return lab.faults.filter(isOpen).map((fault) => ({
+    id: `heal-${fault.id}`,
+    label: `Heal ${faultTitle(fault.spec)}`,
+    hint: 'fault',
+    icon: 'heal',
+    run: () => void app.faults.heal(lab.name, fault.id),
+  }));
 }
 
 function findings(app: AppState): readonly Command[] {
-  return (app.state?.pods.list ?? []).slice(0, 2000).map((pod) => ({
+  const lab = app.state;
+  if (!lab) return [];
+  const workloads = (kind: string, objects: readonly KubeObject[]): Command[] =>
+    objects.map(({ metadata: { uid = '', name = '', namespace = '' } }) => ({
+      id: `${kind}-${uid}`,
+      label: name,
+      hint: `${kind} in ${namespace}`,
+      icon: 'workloads',
+      run: () => app.showWorkload(kind, name),
+    }));
+  const pods = lab.pods.list.slice(0, 2000).map((pod): Command => ({
     id: `pod-${pod.metadata?.uid}`,
     label: pod.metadata?.name ?? '',
     hint: `pod in ${pod.metadata?.namespace}`,
@@ -110,6 +143,13 @@ function findings(app: AppState): readonly Command[] {
       app.selection = { kind: 'pod', id: pod.metadata?.uid ?? '' };
     },
   }));
+  return [
+    ...workloads('Deployment', lab.deployments.list),
+    ...workloads('StatefulSet', lab.statefulSets.list),
+    ...workloads('DaemonSet', lab.daemonSets.list),
+    ...workloads('Service', lab.services.list),
+    ...pods,
+  ];
 }
 
 function labCommands(app: AppState): readonly Command[] {

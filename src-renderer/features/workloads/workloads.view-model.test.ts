@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Deployment, Job, Service } from '#api/gen/types';
 import { parseObjects } from '../../state/workload-actions.ts';
-import { workloadRows, type Workloads } from './workloads.view-model.ts';
+import { serviceRows, workloadRows, type Workloads } from './workloads.view-model.ts';
 
 const none: Workloads = {
   deployments: [],
@@ -61,6 +61,38 @@ describe('workloads', () => {
       ['NodePort', '10.96.0.7 80:30080/TCP'],
     ]);
     expect(workloadRows({ ...none, jobs: [job], services: [service] }, 'service web')).toHaveLength(1);
+  });
+});
+
+describe('serviceRows', () => {
+  const service = (name: string, spec: Service['spec'], status?: Service['status']): Service => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default', uid: name },
+    ...{ spec, ...(status ? { status } : {}) },
+  });
+
+  it('says where a Service answers, and what of it on this machine', () => {
+    const port = { port: 80, nodePort: 30080 };
+    const ingress = { loadBalancer: { ingress: [{ ip: '172.31.255.10' }] } };
+    const rows = serviceRows(
+      [
+        service('inside', { clusterIP: '10.96.0.7', ports: [{ port: 80 }] }),
+        service('node', { type: 'NodePort', clusterIP: '10.96.0.8', ports: [port] }),
+        service('shop', { type: 'LoadBalancer', clusterIP: '10.96.0.9', ports: [port] }, ingress),
+        service('soon', { type: 'LoadBalancer', clusterIP: '10.96.0.10', ports: [{ port: 80 }] }),
+        service('legacy', { type: 'ExternalName', externalName: 'mail.example.com' }),
+      ],
+      '',
+    );
+    expect(rows.map((row) => [row.type, row.external, row.ports, row.here])).toEqual([
+      ['ClusterIP', '', '80/TCP', []],
+      ['NodePort', '', '80:30080/TCP', ['127.0.0.1:30080']],
+      ['LoadBalancer', '172.31.255.10', '80:30080/TCP', ['127.0.0.1:30080']],
+      ['LoadBalancer', 'pending', '80/TCP', []],
+      ['ExternalName', 'mail.example.com', '', []],
+    ]);
+    expect(serviceRows([service('a', {}), service('b', {})], 'default/b').map((row) => row.target.name)).toEqual(['b']);
   });
 });
 

@@ -137,6 +137,60 @@ function serviceFacts(one: Service): Facts {
   };
 }
 
+/** One Service, for the table of them. */
+export interface ServiceRow {
+  readonly uid: string;
+  readonly target: ObjectName;
+  readonly type: string;
+  readonly clusterIP: string;
+  /** Of the load balancer, or the name that an ExternalName stands for; `pending` while there is none yet. */
+  readonly external: string;
+  /** `80→8080/TCP`, with the node port where there is one: `80:30080/TCP`. */
+  readonly ports: string;
+  /** Addresses on this machine that answer, one a port; none for what is only reachable inside. */
+  readonly here: readonly string[];
+  readonly createdMs: number | undefined;
+}
+
+export function serviceRows(services: readonly Service[], filter: string): readonly ServiceRow[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return services.map(serviceRow).filter((one) => {
+    const text = `${one.target.namespace ?? ''}/${one.target.name} ${one.type} ${one.clusterIP} ${one.external} ${one.ports}`;
+    return words.every((word) => text.toLowerCase().includes(word));
+  });
+}
+
+function serviceRow(one: Service): ServiceRow {
+  const { uid = '', name = '', namespace = '', creationTimestamp } = one.metadata;
+  const { type = 'ClusterIP', clusterIP = '', ports = [] } = one.spec ?? {};
+  return {
+    uid,
+    target: { apiVersion: 'v1', resource: 'services', namespace, name },
+    type,
+    clusterIP: type === 'ExternalName' ? '' : clusterIP,
+    external: externalOf(one),
+    ports: ports
+      .map((port) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ''}/${port.protocol ?? 'TCP'}`)
+      .join(', '),
+    here: hereOf(one),
+    createdMs: epochOf(creationTimestamp),
+  };
+}
+
+function externalOf({ spec, status }: Service): string {
+  if (spec?.type === 'ExternalName') return spec.externalName ?? '';
+  const addresses = (status?.loadBalancer?.ingress ?? []).map((one) => one.ip ?? one.hostname ?? '');
+  const given = [...addresses, ...(spec?.externalIPs ?? [])].filter(Boolean);
+  if (given.length > 0) return given.join(', ');
+  return spec?.type === 'LoadBalancer' ? 'pending' : '';
+}
+
+/** Node ports, and those of load balancers, answer on this machine's loopback address. */
+function hereOf({ spec }: Service): readonly string[] {
+  if (spec?.type !== 'NodePort' && spec?.type !== 'LoadBalancer') return [];
+  return (spec.ports ?? []).flatMap((port) => (port.nodePort ? [`127.0.0.1:${port.nodePort}`] : []));
+}
+
 function readiness(ready: number, wanted: number): Pick<Facts, 'tone' | 'status'> {
   const tone = ready >= wanted ? (wanted === 0 ? 'idle' : 'ok') : ready === 0 ? 'bad' : 'warn';
   return { tone, status: `${ready} of ${wanted} ready` };

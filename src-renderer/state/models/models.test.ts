@@ -4,7 +4,7 @@ import type { MachineTruth } from '#contract/labs';
 import { nodeShares, podRequests } from './capacity.view-model.ts';
 import { diffJson } from './diff.view-model.ts';
 import { fuzzyScore } from './fuzzy.view-model.ts';
-import { labHealth, leaseAgeMs, nodeHealth, nodeTags } from './node.view-model.ts';
+import { labHealth, leaseAgeMs, nodeHealth, nodeImages, nodeKind } from './node.view-model.ts';
 import { HueAllocator, hues, ownerOf } from './owner.view-model.ts';
 import { podLook, shortName, waitingReason } from './pod.view-model.ts';
 import { clockTime, duration } from './time.view-model.ts';
@@ -112,6 +112,21 @@ describe('owners', () => {
 });
 
 describe('nodeHealth', () => {
+  it('says what a node is, and which images it has', () => {
+    expect(nodeKind(undefined, machine('running'))).toMatchObject({ id: 'embedded', text: 'sim' });
+    const ssh = { ...machine('running'), driver: 'ssh', target: 'jane@10.0.0.7' } as const;
+    expect(nodeKind(undefined, ssh)?.text).toBe('ssh jane@10.0.0.7');
+    expect(nodeKind(ready('True'), undefined)).toBeUndefined();
+    const images = [
+      { names: ['pause@sha256:1', 'pause:3.10'], sizeBytes: 3 },
+      { names: ['nginx:1.29'], sizeBytes: 70 },
+    ];
+    expect(nodeImages({ ...ready('True'), status: { images } })).toEqual([
+      { name: 'nginx:1.29', sizeBytes: 70 },
+      { name: 'pause:3.10', sizeBytes: 3 },
+    ]);
+  });
+
   it('is what the API server says, and doubted when the machine is gone', () => {
     expect(nodeHealth(ready('True'), machine('running'), startMs)).toMatchObject({ state: 'ready', word: 'Ready' });
     expect(nodeHealth(ready('True'), machine('killed'), startMs)).toMatchObject({
@@ -124,7 +139,12 @@ describe('nodeHealth', () => {
       word: 'NotReady 28 s',
     });
     expect(nodeHealth(undefined, machine('running'), startMs)).toMatchObject({ state: 'joining' });
-    expect(nodeTags(ready('True'), machine('running'))).toEqual(['sim', 'zone a']);
+    expect(nodeHealth(ready('True'), machine('paused'), startMs)).toMatchObject({
+      ...{ state: 'believed', doubt: 'paused', gone: false },
+    });
+    expect(nodeHealth(ready('Unknown'), machine('unreachable'), startMs)).toMatchObject({
+      ...{ state: 'not-ready', doubt: 'unreachable', gone: false },
+    });
   });
 
   it('of all nodes is the health of the lab', () => {

@@ -1,27 +1,37 @@
 import type { Lease, Node } from '#api/gen/types';
-import type { MachineTruth } from '#contract/labs';
+import type { Fault } from '#contract/faults';
+import type { LabDriver, MachineTruth } from '#contract/labs';
 import { duration, epochOf } from './time.view-model.ts';
 import type { Tone } from './pod.view-model.ts';
 
 export interface NodeHealth {
-  /** For tests and styles; `believed` means: the machine is gone and the API server does not know yet. */
+  /** For tests and styles; `believed` means: something is wrong with the machine and the API server does not know yet. */
   readonly state: 'ready' | 'not-ready' | 'believed' | 'joining';
   readonly tone: Tone;
   /** `Ready`, `NotReady 28 s`. */
   readonly word: string;
   readonly cordoned: boolean;
-  /** Whether the machine is there, whatever is believed. */
+  /** Whether the machine is off, whatever is believed. */
   readonly gone: boolean;
+  /** Why the API server's word about the node cannot be trusted; undefined while it can. */
+  readonly doubt: 'gone' | 'paused' | 'unreachable' | 'cut' | undefined;
   /** Since when the Ready condition is what it is. */
   readonly sinceMs: number | undefined;
 }
 
-export function nodeHealth(node: Node | undefined, truth: MachineTruth | undefined, nowMs: number): NodeHealth {
+/** `cut`: the fault that keeps the node's words from the API server. */
+export function nodeHealth(
+  node: Node | undefined,
+  truth: MachineTruth | undefined,
+  nowMs: number,
+  cut?: Fault,
+): NodeHealth {
   const gone = truth !== undefined && (truth.state === 'killed' || truth.state === 'stopped');
   const cordoned = node?.spec?.unschedulable === true;
   const ready = node?.status?.conditions?.find((one) => one.type === 'Ready');
   const sinceMs = epochOf(ready?.lastTransitionTime);
-  const common = { cordoned, gone, sinceMs };
+  const doubt = gone ? 'gone' : (doubtOf(truth) ?? (cut ? 'cut' : undefined));
+  const common = { cordoned, gone, doubt, sinceMs } as const;
   if (!ready)
     return gone
       ? { ...common, state: 'not-ready', tone: 'bad', word: 'Down' }
@@ -30,8 +40,12 @@ export function nodeHealth(node: Node | undefined, truth: MachineTruth | undefin
     const age = sinceMs === undefined ? '' : ` ${duration(nowMs - sinceMs)}`;
     return { ...common, state: 'not-ready', tone: 'bad', word: `NotReady${age}` };
   }
-  if (gone) return { ...common, state: 'believed', tone: 'warn', word: 'Ready?' };
+  if (doubt) return { ...common, state: 'believed', tone: 'warn', word: 'Ready?' };
   return { ...common, state: 'ready', tone: cordoned ? 'warn' : 'ok', word: 'Ready' };
+}
+
+function doubtOf(truth: MachineTruth | undefined): 'paused' | 'unreachable' | undefined {
+  return truth?.state === 'paused' || truth?.state === 'unreachable' ? truth.state : undefined;
 }
 
 /** Conditions that say something is wrong: pressure, no network. */
@@ -47,11 +61,45 @@ export function leaseAgeMs(lease: Lease | undefined, nowMs: number): number | un
   return renewed === undefined ? undefined : Math.max(0, nowMs - renewed);
 }
 
-/** What to show beside a node's name: its kind and its zone. */
-export function nodeTags(node: Node | undefined, truth: MachineTruth | undefined): readonly string[] {
-  const zone = node?.metadata?.labels?.['topology.kubernetes.io/zone'];
-  const kind = truth?.driver === 'embedded' ? 'sim' : truth?.driver;
-  return [...(kind ? [kind] : []), ...(zone ? [`zone ${zone}`] : [])];
+/** What a node is, as its badge says it. */
+export interface NodeKind {
+  readonly id: LabDriver;
+  /** `sim`, `docker`, `ssh jane@10.0.0.7` */
+  readonly text: string;
+  readonly explained: string;
+}
+
+/** The machine says it; of a node without one, its runtime does. */
+export function nodeKind(node: Node | undefined, truth: MachineTruth | undefined): NodeKind | undefined {
+  const id = truth?.driver ?? kindByRuntime(node);
+  if (id === 'embedded') return { id, text: 'sim', explained: 'Simulated inside this app' };
+  if (id === 'docker') return { id, text: 'docker', explained: 'A Docker container with real pods' };
+  const target = truth?.target;
+  if (id === 'ssh') return { id, text: target ? `ssh ${target}` : 'ssh', explained: 'A machine reached by SSH' };
+  return undefined;
+}
+
+function kindByRuntime(node: Node | undefined): LabDriver | undefined {
+  return node?.status?.nodeInfo?.containerRuntimeVersion?.startsWith('drydock-sim') ? 'embedded' : undefined;
+}
+
+export function nodeZone(node: Node | undefined): string | undefined {
+  return node?.metadata?.labels?.['topology.kubernetes.io/zone'];
+}
+
+export interface NodeImage {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+/** Images that the kubelet reports, the largest first. Digests are left to the YAML. */
+export function nodeImages(node: Node | undefined): readonly NodeImage[] {
+  return (node?.status?.images ?? [])
+    .map(({ names = [], sizeBytes = 0 }) => ({
+      name: names.find((name) => !name.includes('@')) ?? names[0] ?? '<none>',
+      sizeBytes: Number(sizeBytes),
+    }))
+    .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.name < b.name ? -1 : 1));
 }
 
 export interface LabHealth {
@@ -66,7 +114,7 @@ export function labHealth(healths: readonly NodeHealth[], componentsDown: readon
   if (componentsDown.length > 0) return { tone: 'bad', words: `${componentsDown.join(', ')} down · ${count}` };
   if (healths.length === 0) return { tone: 'idle', words: 'No nodes yet' };
   if (ready === healths.length) return { tone: 'ok', words: `Healthy: ${count}` };
-  if (healths.some((one) => one.state === 'joining') && !healths.some((one) => one.gone))
+  if (healths.some((one) => one.state === 'joining') && !healths.some((one) => one.doubt))
     return { tone: 'warn', words: `Starting: ${count}` };
   return { tone: ready === 0 ? 'bad' : 'warn', words: `${ready === 0 ? 'Down' : 'Degraded'}: ${count}` };
 }
