@@ -12,6 +12,7 @@ import type { Kernel } from './kernel.ts';
 import { mainLink } from './link.ts';
 import { internalIP, vtepMacOf, type NodeKeys } from './node-facts.ts';
 import { applyEgress } from './node-setup.ts';
+import { PolicyEnforcer } from './policy/policy-enforcer.ts';
 import { applyRoutes, type TunnelEnd } from './routes/route-table.ts';
 import { tunnelAddress, wantedRoutes } from './routes/wanted-routes.ts';
 
@@ -32,6 +33,8 @@ export interface NetworkAgentOptions {
   readonly logger: Logger;
 }
 
+/** Pods come and go in crowds: one ruleset for all of them. */
+const policyDelayMs = 50;
 /** What the kernel forgot without telling us (a link that went down, a person's `ip route flush`) is mended after this. */
 const resyncMs = 15_000;
 
@@ -45,14 +48,25 @@ export class NetworkAgent {
   readonly #options: NetworkAgentOptions;
   readonly #nodes: Informer<Node>;
   readonly #queue: Reconciler;
+  readonly #policies: PolicyEnforcer;
+  /** Of its own: an API server without NetworkPolicy must not keep routes waiting. */
+  readonly #policyQueue: Reconciler;
 
   constructor(options: NetworkAgentOptions) {
     this.#options = options;
     const { clock, random, logger, informers } = options;
     this.#nodes = informers.informer<Node>(nodes);
+    this.#policies = new PolicyEnforcer({
+      ...{ nodeName: options.nodeName, kernel: options.kernel, informers },
+      onChange: () => this.#policyQueue.enqueueAfter('sync', policyDelayMs),
+    });
     this.#queue = createReconciler({
       ...{ name: 'network', clock, random, logger, workers: 1 },
       sync: (context, key) => this.#sync(context, key as Part),
+    });
+    this.#policyQueue = createReconciler({
+      ...{ name: 'network-policy', clock, random, logger, workers: 1 },
+      sync: (context, key) => (key === 'check' ? this.#policies.check(context) : this.#policies.sync(context)),
     });
   }
 
@@ -69,6 +83,8 @@ export class NetworkAgent {
     informers.start(life);
     this.#queue.start(life);
     this.#queue.enqueue('egress');
+    this.#policyQueue.start(life);
+    this.#policyQueue.enqueue('sync');
     this.#resync(life);
   }
 
@@ -81,6 +97,7 @@ export class NetworkAgent {
     if (life.ended) return;
     const timer = this.#options.clock.setTimer(resyncMs, () => {
       for (const part of ['node', 'routes'] as const) this.#queue.enqueue(part);
+      this.#policyQueue.enqueue('check');
       this.#resync(life);
     });
     life.onEnd(() => timer.dispose());

@@ -12,6 +12,7 @@ const sysctls: Readonly<Record<string, string>> = {
   'net/ipv4/conf/all/rp_filter': '2',
   // Without it a Service's answer from a pod of the same bridge would pass kube-proxy by, and so would NetworkPolicy.
   'net/bridge/bridge-nf-call-iptables': '1',
+  'net/bridge/bridge-nf-call-ip6tables': '1',
 };
 
 /** Sets what is not as it must be. A kernel that withholds one is said in the log, as the rest can still work. */
