@@ -12,6 +12,7 @@ import { readAgentConfig, type AgentProcess, type AgentProcessOptions } from './
 const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {
   dns: async () => (await import('./node-agent/dns-process.ts')).runDns,
   'kube-proxy': async () => (await import('./node-agent/kube-proxy-process.ts')).runKubeProxy,
+  kubelet: async () => (await import('./node-agent/kubelet-process.ts')).runKubelet,
   network: async () => (await import('./node-agent/network-process.ts')).runNetwork,
   supervise: async () => (await import('./node-agent/supervisor.ts')).runSupervisor,
 };

@@ -1,45 +1,24 @@
 import type { Container, Pod } from '#api/gen/types';
 import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
-import type { ContainerConfig, Mount, PodSandboxStatus } from '#cri/cri';
-import type { EnvironmentBuilder } from './environment.ts';
-import { expandReferences } from './environment.ts';
+import type { PodSandboxStatus } from '#cri/cri';
+import type { ContainerConfigBuilder } from './container-config.ts';
 import type { PodEvents } from './events.ts';
-import { hostsFile } from './hosts-file.ts';
 import { NotYetError, runtimeErrorText, type ImageManager } from './image-manager.ts';
 import { runHook } from './lifecycle-hooks.ts';
 import { timings, type KubeletOptions } from './options.ts';
-import { hostnameOf, uidOf } from './pod-facts.ts';
-import { runtimeLabels } from './runtime-view.ts';
-import type { VolumeManager } from './volumes.ts';
-
-const terminationMessagePath = '/dev/termination-log';
-
-const propagations: Readonly<Record<string, NonNullable<Mount['propagation']>>> = {
-  None: 'PRIVATE',
-  HostToContainer: 'HOST_TO_CONTAINER',
-  Bidirectional: 'BIDIRECTIONAL',
-};
 
 /** Brings one container up: image, configuration, create, start, postStart (pkg/kubelet/kuberuntime, release 1.36). */
 export class ContainerStarter {
   readonly #options: KubeletOptions;
   readonly #images: ImageManager;
-  readonly #environment: EnvironmentBuilder;
-  readonly #volumes: VolumeManager;
+  readonly #configs: ContainerConfigBuilder;
   readonly #events: PodEvents;
 
-  constructor(
-    options: KubeletOptions,
-    images: ImageManager,
-    environment: EnvironmentBuilder,
-    volumes: VolumeManager,
-    events: PodEvents,
-  ) {
+  constructor(options: KubeletOptions, images: ImageManager, configs: ContainerConfigBuilder, events: PodEvents) {
     this.#options = options;
     this.#images = images;
-    this.#environment = environment;
-    this.#volumes = volumes;
+    this.#configs = configs;
     this.#events = events;
   }
 
@@ -54,7 +33,7 @@ export class ContainerStarter {
     const { runtime } = this.#options;
     await this.#images.ensure(context, pod, container);
     const podIP = sandbox.ip ?? this.#options.machine.internalIP;
-    const config = await this.#config(context, pod, container, podIP, attempt);
+    const config = await this.#configs.build(context, pod, container, podIP, attempt);
     let id: string;
     try {
       id = await runtime.createContainer(context, sandbox.id, config);
@@ -81,11 +60,6 @@ export class ContainerStarter {
     await this.#postStart(context, pod, container, id, podIP);
   }
 
-  /** Where the termination message of a container comes to lie on the node. */
-  terminationMessageFile(pod: Pod, container: string, attempt: number): string {
-    return `${this.#volumes.podDirectory(pod)}/containers/${container}/${attempt}`;
-  }
-
   async #postStart(context: Context, pod: Pod, container: Container, id: string, podIP: string): Promise<void> {
     const hook = container.lifecycle?.postStart;
     if (!hook) return;
@@ -97,93 +71,6 @@ export class ContainerStarter {
       this.#events.killing(pod, container, 'FailedPostStartHook');
       await this.#options.runtime.stopContainer(context, id, 2);
       throw new NotYetError({ reason: 'PostStartHookError', message: messageOf(error) }, timings.backoffInitialMs);
-    }
-  }
-
-  async #config(
-    context: Context,
-    pod: Pod,
-    container: Container,
-    podIP: string,
-    attempt: number,
-  ): Promise<ContainerConfig> {
-    let env: ReadonlyMap<string, string>;
-    try {
-      env = await this.#environment.build(context, pod, container, podIP);
-    } catch (error) {
-      if (error instanceof NotYetError) this.#events.failed(pod, container, error.message);
-      throw error;
-    }
-    const expand = (text: string): string => expandReferences(text, env);
-    const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
-    return {
-      metadata: { name: container.name, attempt },
-      image: container.image ?? '',
-      command: (container.command ?? []).map(expand),
-      args: (container.args ?? []).map(expand),
-      ...(container.workingDir ? { workingDir: container.workingDir } : {}),
-      envs: [...env].map(([key, value]) => ({ key, value })),
-      mounts: this.#mounts(pod, container, podIP, env, attempt),
-      labels: {
-        [runtimeLabels.podName]: pod.metadata.name ?? '',
-        [runtimeLabels.podNamespace]: pod.metadata.namespace ?? '',
-        [runtimeLabels.podUid]: uidOf(pod),
-        [runtimeLabels.containerName]: container.name,
-      },
-      annotations: { 'io.kubernetes.container.restartCount': String(attempt) },
-      stdin: container.stdin ?? false,
-      stdinOnce: container.stdinOnce ?? false,
-      tty: container.tty ?? false,
-      ...(user === undefined ? {} : { runAsUser: user }),
-    };
-  }
-
-  #mounts(
-    pod: Pod,
-    container: Container,
-    podIP: string,
-    env: ReadonlyMap<string, string>,
-    attempt: number,
-  ): readonly Mount[] {
-    const { files, clusterDomain = 'cluster.local', nodeName } = this.#options;
-    const mounts: Mount[] = [];
-    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-      const volume = pod.spec.volumes?.find((item) => item.name === mount.name);
-      if (!volume) continue;
-      const sub = mount.subPath ?? (mount.subPathExpr ? expandReferences(mount.subPathExpr, env) : '');
-      const path = this.#volumes.pathOf(pod, volume);
-      const pinned = `${this.#volumes.podDirectory(pod)}/volume-subpaths/${volume.name}/${container.name}/${index}`;
-      const hostPath = sub ? this.#openSubPath(container, path, sub, pinned) : path;
-      const content = volume.configMap ?? volume.secret ?? volume.projected ?? volume.downwardAPI;
-      mounts.push({
-        containerPath: mount.mountPath,
-        hostPath,
-        readonly: mount.readOnly === true || content !== undefined,
-        ...(mount.mountPropagation ? { propagation: propagations[mount.mountPropagation] ?? 'PRIVATE' } : {}),
-      });
-    }
-    const taken = new Set(mounts.map((mount) => mount.containerPath));
-    if (!pod.spec.hostNetwork && !taken.has('/etc/hosts')) {
-      const hostPath = `${this.#volumes.podDirectory(pod)}/etc-hosts`;
-      files.writeFile(hostPath, Buffer.from(hostsFile(pod, podIP, hostnameOf(pod, nodeName), clusterDomain)), 0o644);
-      mounts.push({ containerPath: '/etc/hosts', hostPath, readonly: false });
-    }
-    const messageFile = this.terminationMessageFile(pod, container.name, attempt);
-    files.writeFile(messageFile, new Uint8Array(0), 0o666);
-    mounts.push({
-      containerPath: container.terminationMessagePath || terminationMessagePath,
-      hostPath: messageFile,
-      readonly: false,
-    });
-    return mounts;
-  }
-
-  #openSubPath(container: Container, volume: string, subPath: string, pinned: string): string {
-    try {
-      return this.#options.files.openSubPath(volume, subPath, pinned);
-    } catch (error) {
-      const message = `failed to prepare subPath for volumeMount of container "${container.name}": ${messageOf(error)}`;
-      throw new NotYetError({ reason: 'CreateContainerConfigError', message }, timings.resyncMs);
     }
   }
 }

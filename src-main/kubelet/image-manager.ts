@@ -2,12 +2,14 @@ import type { Container, Pod } from '#api/gen/types';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
-import { CriError, type ImageService } from '#cri/cri';
+import { CriError, type ImageService, type RegistryAuth } from '#cri/cri';
 import { KeyedBackOff } from './back-off.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { PodEvents } from './events.ts';
+import type { ObjectCache } from './object-cache.ts';
 import { timings } from './options.ts';
 import { uidOf } from './pod-facts.ts';
+import { credentialsFor } from './registry-credentials.ts';
 
 /** A container cannot run yet. `retryMs` says when to look again; undefined leaves it to the next change. */
 export class NotYetError extends Error {
@@ -37,11 +39,13 @@ export class ImageManager {
   readonly #images: ImageService;
   readonly #events: PodEvents;
   readonly #clock: Clock;
+  readonly #objects: Pick<ObjectCache, 'secret'>;
   readonly #backOff: KeyedBackOff;
   readonly #lastError = new Map<string, { readonly message: string; readonly atMs: number }>();
   readonly #backOffShown = new Map<string, number>();
 
-  constructor(images: ImageService, events: PodEvents, clock: Clock) {
+  constructor(images: ImageService, events: PodEvents, clock: Clock, objects: Pick<ObjectCache, 'secret'>) {
+    this.#objects = objects;
     this.#images = images;
     this.#events = events;
     this.#clock = clock;
@@ -103,7 +107,7 @@ export class ImageManager {
     this.#events.pulling(pod, container);
     const startedMs = this.#clock.now();
     try {
-      await this.#images.pullImage(context, image);
+      await this.#pullWith(context, image, await this.#credentials(context, pod, image));
     } catch (error) {
       context.check();
       const message = runtimeErrorText(error);
@@ -116,5 +120,29 @@ export class ImageManager {
     const tookMs = this.#clock.now() - startedMs;
     const pulled = await this.#images.imageStatus(context, image);
     this.#events.pulled(pod, container, tookMs, tookMs, pulled?.sizeBytes ?? 0);
+  }
+
+  /** With each credential that fits, the most particular first; without any when there is none. */
+  async #pullWith(context: Context, image: string, [first, ...rest]: readonly RegistryAuth[]): Promise<void> {
+    try {
+      await this.#images.pullImage(context, image, first);
+    } catch (error) {
+      context.check();
+      if (rest.length === 0) throw error;
+      await this.#pullWith(context, image, rest);
+    }
+  }
+
+  /** Secrets that are not there are left out, as upstream does: the pull itself says what is missing. */
+  async #credentials(context: Context, pod: Pod, image: string): Promise<readonly RegistryAuth[]> {
+    const secrets = await Promise.all(
+      (pod.spec.imagePullSecrets ?? []).map(({ name = '' }) =>
+        this.#objects.secret(context, pod.metadata.namespace ?? '', name),
+      ),
+    );
+    return credentialsFor(
+      image,
+      secrets.flatMap((secret) => (secret ? [secret] : [])),
+    );
   }
 }

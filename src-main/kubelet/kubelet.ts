@@ -7,6 +7,7 @@ import type { Informer, InformerFactory } from '#client/client';
 import { nodes, pods, services } from '#client/resources';
 import { refusePod } from './admission.ts';
 import { KeyedBackOff } from './back-off.ts';
+import { ContainerConfigBuilder } from './container-config.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { EnvironmentBuilder } from './environment.ts';
 import { PodEvents } from './events.ts';
@@ -130,11 +131,12 @@ class KubeletRun {
       this.#refreshVolumes(kind, namespace, name),
     );
     const volumes = new VolumeManager(files, objects, client, clock, facts);
-    const images = new ImageManager(runtime, events, clock);
+    const images = new ImageManager(runtime, events, clock, objects);
     const killer = new PodKiller(options, events);
     const prober = new Prober(this.#context, options, events, (uid) => this.#workers.get(uid)?.notify());
     const environment = new EnvironmentBuilder(objects, serviceInformer.lister, facts);
-    const containers = new ContainerStarter(options, images, environment, volumes, events);
+    const configs = new ContainerConfigBuilder(options, environment, volumes, events);
+    const containers = new ContainerStarter(options, images, configs, events);
     const crashes = new KeyedBackOff(clock, timings.backoffInitialMs, timings.backoffMaxMs);
     return {
       context: this.#context,
@@ -142,7 +144,7 @@ class KubeletRun {
       pods: client.resource<Pod>(pods),
       starter: new PodStarter({ options, containers, killer, prober, crashes, events }),
       killer,
-      containers,
+      configs,
       prober,
       images,
       volumes,

@@ -5,7 +5,7 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { NetworkNamespace } from '#base/streams';
 import type { EventRecorder, InformerFactory, KubeClient } from '#client/client';
-import type { ImageService, RuntimeService } from '#cri/cri';
+import type { ImageService, LinuxContainerResources, RuntimeService } from '#cri/cri';
 import type { HostStats } from './stats/host-stats.ts';
 import type { VolumeFiles } from './volume-files.ts';
 
@@ -28,6 +28,15 @@ export interface MachineFacts {
   readonly bootID?: string;
 }
 
+/** The cgroups of pods, above those that the runtime makes for containers. Absent where nothing is limited. */
+export interface PodCgroups {
+  /** What all cgroups of pods lie under; empty for the root of what the runtime sees. */
+  readonly root: string;
+  /** `cgroup` is below {@link root}: `/kubepods/burstable/pod<uid>`. Idempotent. */
+  ensurePod(cgroup: string, resources: LinuxContainerResources): void;
+  removePod(cgroup: string): void;
+}
+
 /** What a kubelet is made of: everything of {@link KubeletOptions}, some of it anew for each life. */
 export interface KubeletConfig extends KubeletFacts {
   /** Makes informers for one life of this component. */
@@ -46,6 +55,7 @@ export interface KubeletFacts {
   readonly client: KubeClient;
   readonly runtime: RuntimeService & ImageService;
   readonly files: VolumeFiles;
+  readonly cgroups?: PodCgroups;
   /** The node's own network: probes go out from here. */
   readonly network: Pick<NetworkNamespace, 'dial'>;
   readonly clock: Clock;

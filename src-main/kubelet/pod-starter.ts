@@ -9,10 +9,12 @@ import type { PodEvents } from './events.ts';
 import { dnsConfig } from './hosts-file.ts';
 import { NotYetError } from './image-manager.ts';
 import { timings, type KubeletOptions } from './options.ts';
-import { ephemeralOf, formatPod, hostnameOf, initContainersOf, isSidecar, shouldRestart, uidOf } from './pod-facts.ts';
+import { ephemeralOf, formatPod, initContainersOf, isSidecar, shouldRestart, uidOf } from './pod-facts.ts';
 import type { PodKiller } from './pod-killer.ts';
 import type { Prober } from './prober.ts';
-import { isRunning, latest, readPodView, readySandbox, runtimeLabels, type PodView } from './runtime-view.ts';
+import { podCgroup, podResources } from './qos.ts';
+import { isRunning, latest, readPodView, readySandbox, type PodView } from './runtime-view.ts';
+import { logDirectory, sandboxConfig } from './sandbox-config.ts';
 
 /** How long `RunContainerError` shows before `CrashLoopBackOff` does, in milliseconds. */
 const showStartErrorMs = 5_000;
@@ -75,23 +77,14 @@ export class PodStarter {
       await killer.killPod(context, pod, view, pod.spec.terminationGracePeriodSeconds ?? 30);
     }
     try {
-      const id = await runtime.runPodSandbox(context, {
-        metadata: {
-          name: pod.metadata.name ?? '',
-          namespace: pod.metadata.namespace ?? '',
-          uid: uidOf(pod),
-          attempt: (view.sandboxes[0]?.metadata.attempt ?? -1) + 1,
-        },
-        hostname: hostnameOf(pod, nodeName),
-        dnsConfig: dnsConfig(pod, clusterDNS, clusterDomain),
-        labels: {
-          [runtimeLabels.podName]: pod.metadata.name ?? '',
-          [runtimeLabels.podNamespace]: pod.metadata.namespace ?? '',
-          [runtimeLabels.podUid]: uidOf(pod),
-        },
-        annotations: {},
-        network: pod.spec.hostNetwork ? 'NODE' : 'POD',
+      const config = sandboxConfig({
+        ...{ pod, nodeName, cgroupRoot: options.cgroups?.root ?? '' },
+        attempt: (view.sandboxes[0]?.metadata.attempt ?? -1) + 1,
+        dns: dnsConfig(pod, clusterDNS, clusterDomain),
       });
+      options.files.makeDirectory(logDirectory(pod), 0o755);
+      options.cgroups?.ensurePod(podCgroup(pod), podResources(pod));
+      const id = await runtime.runPodSandbox(context, config);
       return await runtime.podSandboxStatus(context, id);
     } catch (error) {
       context.check();

@@ -7,7 +7,7 @@ import { jsonEqual } from '#base/freeze';
 import type { ResourceClient } from '#client/client';
 import type { ContainerStatus } from '#cri/cri';
 import { answering } from './cause.ts';
-import type { ContainerStarter } from './container-starter.ts';
+import type { ContainerConfigBuilder } from './container-config.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { PodEvents } from './events.ts';
 import type { ImageManager } from './image-manager.ts';
@@ -25,7 +25,9 @@ import type { PodKiller } from './pod-killer.ts';
 import type { PodStarter, Progress } from './pod-starter.ts';
 import { buildPodStatus } from './pod-status.ts';
 import type { Prober } from './prober.ts';
+import { podCgroup } from './qos.ts';
 import { emptyView, isRunning, latest, readPodView, type PodView } from './runtime-view.ts';
+import { logDirectory } from './sandbox-config.ts';
 import type { StatusManager } from './status-manager.ts';
 import { VolumeError, type VolumeManager } from './volumes.ts';
 
@@ -35,7 +37,7 @@ export interface PodWorkerParts {
   readonly pods: ResourceClient<Pod>;
   readonly starter: PodStarter;
   readonly killer: PodKiller;
-  readonly containers: ContainerStarter;
+  readonly configs: ContainerConfigBuilder;
   readonly prober: Prober;
   readonly images: ImageManager;
   readonly volumes: VolumeManager;
@@ -285,6 +287,8 @@ export class PodWorker {
     this.#phase = 'gone';
     for (const sandbox of this.#view.sandboxes) await options.runtime.removePodSandbox(context, sandbox.id);
     volumes.unmount(this.#pod);
+    options.files.remove(logDirectory(this.#pod));
+    options.cgroups?.removePod(podCgroup(this.#pod));
     this.#parts.images.forget(this.uid);
     this.#parts.starter.forget(this.uid);
     statuses.forget(this.uid);
@@ -334,10 +338,10 @@ export class PodWorker {
 
   /** What containers left in their termination message files (`terminationMessagePolicy`). */
   #noteTerminationMessages(): void {
-    const { containers, options } = this.#parts;
+    const { configs, options } = this.#parts;
     for (const status of [...this.#view.containers.values()].flat()) {
       if (status.state !== 'CONTAINER_EXITED' || this.#messages.has(status.id)) continue;
-      const file = containers.terminationMessageFile(this.#pod, status.metadata.name, status.metadata.attempt);
+      const file = configs.terminationMessageFile(this.#pod, status.metadata.name, status.metadata.attempt);
       const text = Buffer.from(options.files.readFile(file) ?? [])
         .toString('utf8')
         .slice(-4096);
