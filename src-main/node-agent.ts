@@ -14,22 +14,11 @@ const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {
   'kube-proxy': async () => (await import('./node-agent/kube-proxy-process.ts')).runKubeProxy,
   kubelet: async () => (await import('./node-agent/kubelet-process.ts')).runKubelet,
   network: async () => (await import('./node-agent/network-process.ts')).runNetwork,
+  'prepare-image': async () => (await import('./node-agent/prepare-image.ts')).prepareImage,
   supervise: async () => (await import('./node-agent/supervisor.ts')).runSupervisor,
 };
 
-/** What runs while the node image is built, where there is no configuration yet. */
-const buildSteps: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
-  'prepare-image': async () => (await import('./node-agent/prepare-image.ts')).prepareImage,
-};
-
 async function main(name: string | undefined, args: readonly string[]): Promise<number> {
-  const step = name === undefined ? undefined : buildSteps[name];
-  if (step) {
-    await (
-      await step()
-    )();
-    return 0;
-  }
   const load = name === undefined ? undefined : processes[name];
   if (name === undefined || !load) {
     process.stderr.write(`node-agent: unknown process ${name ?? ''}; known: ${Object.keys(processes).join(', ')}\n`);

@@ -17,6 +17,8 @@ export interface ImageConfig {
   readonly exposedPorts?: readonly string[];
   readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** What a runtime stops a container with, when it is not SIGTERM. */
+  readonly stopSignal?: string;
 }
 
 export interface ImageSpec {
@@ -139,6 +141,7 @@ function configDocument(spec: ImageSpec, layers: readonly { readonly blob: Descr
       ...(config.cmd ? { Cmd: config.cmd } : {}),
       ...(config.workingDir === undefined ? {} : { WorkingDir: config.workingDir }),
       ...(config.labels ? { Labels: config.labels } : {}),
+      ...(config.stopSignal === undefined ? {} : { StopSignal: config.stopSignal }),
     },
     rootfs: { type: 'layers', diff_ids: layers.map(({ blob }) => blob.digest) },
     history: layers.map(() => ({ created: fixedTime.toISOString(), created_by: 'drydock' })),

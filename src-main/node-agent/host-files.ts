@@ -137,7 +137,11 @@ function unmount(path: string): void {
 function mountPointsIn(path: string): readonly string[] {
   const points = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_all, octal: string) => String.fromCharCode(parseInt(octal, 8))));
+    .map((line) =>
+      (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_all, octal: string) =>
+        String.fromCharCode(parseInt(octal, 8)),
+      ),
+    );
   return points.filter((point) => point === path || point.startsWith(`${path}/`)).reverse();
 }
 

@@ -35,7 +35,9 @@ export class ProcHostStats implements HostStats {
   processes(): { readonly running: number; readonly max: number } {
     // `0.20 0.18 0.12 1/80 11206`: of 80 threads one runs.
     const threads = /\/(\d+) /.exec(readFileSync('/proc/loadavg', 'utf8'))?.[1] ?? '0';
-    const limits = ['/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max'].map((path) => numberIn(path) ?? Infinity);
+    const limits = ['/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max'].map(
+      (path) => numberIn(path) ?? Infinity,
+    );
     return { running: Number(threads), max: Math.min(...limits) };
   }
 

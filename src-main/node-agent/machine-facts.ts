@@ -57,7 +57,10 @@ function defaultRouteAddress(): string {
   const addresses = networkInterfaces();
   const routes = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1);
   const device = routes.map((line) => line.split('\t')).find(([, destination]) => destination === '00000000')?.[0];
-  const candidates = [...(device ? (addresses[device] ?? []) : []), ...Object.values(addresses).flatMap((list) => list ?? [])];
+  const candidates = [
+    ...(device ? (addresses[device] ?? []) : []),
+    ...Object.values(addresses).flatMap((list) => list ?? []),
+  ];
   const found = candidates.find((address) => address.family === 'IPv4' && !address.internal);
   if (!found) throw new Error('this machine has no IPv4 address besides the loopback: connect it to a network');
   return found.address;

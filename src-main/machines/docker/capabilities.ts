@@ -32,8 +32,6 @@ export const optionalCapabilities = [
   'IPC_LOCK',
 ] as const;
 
-export type OptionalCapability = (typeof optionalCapabilities)[number];
-
 /** Whether a container with these capabilities (beside Docker's own) starts on this host. */
 export type CapabilityProbe = (capabilities: readonly string[]) => Promise<boolean>;
 

@@ -2,6 +2,7 @@ import type { Clock } from '#base/clock';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
+import type { ImageArchive } from '../load-image.ts';
 import type { MachineProgress, MachineResources } from '../machine.ts';
 import { MachineError } from '../errors.ts';
 import { availableCapabilities } from './capabilities.ts';
@@ -12,6 +13,7 @@ import { DockerNetwork } from './network.ts';
 import { securityOptions } from './node-container.ts';
 import { NodeImage } from './node-image.ts';
 import { dockerLabels } from './labels.ts';
+import { savedImage } from './saved-image.ts';
 import { removeLabeled } from './sweep.ts';
 
 export interface DockerDriverOptions {
@@ -51,6 +53,11 @@ export class DockerDriver {
   /** Builds the node image unless it is there; resolves with its tag. */
   prepareImage(context: Context, onProgress: (progress: MachineProgress) => void): Promise<string> {
     return this.#image.ensure(context, onProgress);
+  }
+
+  /** An image that the engine has, to be put on nodes with `loadImage`. Throws MachineError MISSING when it has not. */
+  image(context: Context, name: string): Promise<ImageArchive> {
+    return savedImage(context, this.#engine, name);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { debianRootFsArguments, type DebianRootFsSpec } from '#images/debian-root-fs';
 import { machinePaths } from '../machine.ts';
 
 /** What a node is made of. A change of anything here makes a new image, because its tag is a hash of it. */
@@ -19,30 +20,11 @@ export const nodePackages = [
   'tini',
 ] as const;
 
-/** Programs that must be in any node's root file system, also in one that the user names. */
-export const nodePrograms = [
-  'containerd',
-  'runc',
-  'ctr',
-  'node',
-  'nft',
-  'ip',
-  'conntrack',
-  'arping',
-  'mount',
-  'tini',
-  'busybox',
-] as const;
-
-export const debianSuite = 'bookworm';
 export const debianImage = 'debian:12-slim';
-
-/** Neither read by a program nor worth their bytes on a node. */
-export const excludedPaths = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*'];
 
 /** The Dockerfile of the base where a registry has Debian's image. */
 export function aptDockerfile(): string {
-  const excludes = excludedPaths.map((path) => `path-exclude=${path}`).join('\\n');
+  const excludes = ['doc', 'man', 'locale', 'info'].map((folder) => `path-exclude=/usr/share/${folder}/*`).join('\\n');
   return [
     `FROM ${debianImage}`,
     `RUN printf '${excludes}\\n' >/etc/dpkg/dpkg.cfg.d/drydock && apt-get update \\`,
@@ -52,19 +34,8 @@ export function aptDockerfile(): string {
   ].join('\n');
 }
 
-export function mmdebstrapArguments(): readonly string[] {
-  return [
-    '--mode=auto',
-    '--variant=essential',
-    '--format=tar',
-    `--include=${nodePackages.join(',')}`,
-    '--aptopt=Acquire::Languages "none"',
-    '--dpkgopt=force-unsafe-io',
-    ...excludedPaths.map((path) => `--dpkgopt=path-exclude=${path}`),
-    debianSuite,
-    '-',
-  ];
-}
+/** The same from packages alone. */
+export const nodeRootFs: DebianRootFsSpec = { packages: nodePackages };
 
 /** The layer on top: the agent, and what every node does first. */
 export function agentDockerfile(base: string): string {
@@ -80,7 +51,7 @@ export function agentDockerfile(base: string): string {
 
 /** The same content has the same tag. `source` names a root file system of the user's by its content. */
 export function baseTag(source: string): string {
-  return `drydock/node-base:${hashOf([aptDockerfile(), mmdebstrapArguments().join('\n'), source])}`;
+  return `drydock/node-base:${hashOf([aptDockerfile(), debianRootFsArguments(nodeRootFs).join('\n'), source])}`;
 }
 
 export function nodeTag(

@@ -1,16 +1,17 @@
-import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
+import { debianRootFs } from '#images/debian-root-fs';
+import { ImageError } from '#images/image-error';
 import { MachineError } from '../errors.ts';
 import type { MachineProgress } from '../machine.ts';
 import { archiveOf } from './archive.ts';
 import type { DockerEngine } from './engine.ts';
 import { engineLines } from './engine-stream.ts';
 import { dockerLabels } from './labels.ts';
-import { aptDockerfile, debianImage, mmdebstrapArguments, nodePackages } from './node-recipe.ts';
+import { aptDockerfile, debianImage, nodeRootFs } from './node-recipe.ts';
 
 type OnProgress = (progress: MachineProgress) => void;
 
@@ -82,31 +83,14 @@ export class RootFsBuilder {
   }
 
   async #bootstrap(context: Context, tag: string, refused: string, onProgress: OnProgress): Promise<void> {
-    onProgress({ text: 'Downloading Debian packages', fraction: 0.05 });
-    const child = spawn('mmdebstrap', mmdebstrapArguments(), { stdio: ['ignore', 'pipe', 'pipe'] });
-    const end = context.onEnd(() => child.kill('SIGTERM'));
-    const said: string[] = [];
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said.push(...text.split('\n').filter((line) => line !== ''));
-      const stage = bootstrapStages.filter(([pattern]) => said.some((line) => pattern.test(line))).at(-1);
-      if (stage) onProgress({ text: stage[1], fraction: stage[2] });
-    });
-    const code = new Promise<number | Error>((resolve) => {
-      child.once('error', resolve);
-      child.once('close', (exitCode) => resolve(exitCode ?? -1));
-    });
+    const { tar, done } = debianRootFs(context, nodeRootFs, onProgress);
     try {
-      await this.#import(context, tag, child.stdout, 'import the root file system');
-      const ended = await code;
-      if (ended !== 0) throw bootstrapError(ended, refused, said);
+      // The import sees only that the tar ends, so whose end it was is asked first.
+      await Promise.all([done, this.#import(context, tag, tar, 'import the root file system')]);
     } catch (error) {
       context.check();
-      const ended = await code;
-      // What mmdebstrap said explains a broken import; the image of half a system must not stay.
-      await this.#forget(context, tag);
-      throw ended === 0 ? error : bootstrapError(ended, refused, said);
-    } finally {
-      end.dispose();
+      await done.catch(() => this.#forget(context, tag));
+      throw bootstrapError(error, refused);
     }
   }
 
@@ -140,26 +124,14 @@ const aptStages: readonly Stage[] = [
   [/^(Get|Hit):/, 'Downloading packages', 0.3],
 ];
 
-/** Shares of the time as measured on two cores. */
-const bootstrapStages: readonly Stage[] = [
-  [/running apt-get update/, 'Downloading Debian packages', 0.05],
-  [/downloading packages with apt/, 'Downloading Debian packages', 0.2],
-  [/extracting archives/, 'Unpacking packages', 0.35],
-  [/installing essential packages/, 'Setting up packages', 0.45],
-  [/installing remaining packages/, 'Setting up packages', 0.6],
-  [/creating tarball/, 'Importing the root file system', 0.9],
-];
-
-function bootstrapError(ended: number | Error, refused: string, said: readonly string[]): MachineError {
-  if (ended instanceof Error) {
-    return new MachineError(
-      'MISSING',
-      `cannot make the node image: no image registry (${refused}) and no mmdebstrap on this computer. Install it ("sudo apt-get install mmdebstrap"), connect to a registry, or name a root file system with ${nodePackages.slice(0, 4).join(', ')}… in it`,
-      { cause: ended },
-    );
-  }
-  const reason = said.filter((line) => line.startsWith('E:')).at(-1) ?? said.at(-1) ?? `exit code ${ended}`;
-  return new MachineError('FAILED', `cannot make the node image of Debian packages: ${reason}`);
+function bootstrapError(error: unknown, refused: string): unknown {
+  if (!(error instanceof ImageError)) return error;
+  const missing = error.code === 'MissingProgram';
+  return new MachineError(
+    missing ? 'MISSING' : 'FAILED',
+    `cannot make the node image: ${debianImage} could not be pulled (${refused}), and ${error.message}${missing ? ', or name a root file system for the nodes' : ''}`,
+    { cause: error },
+  );
 }
 
 /** One image from a tar with a Dockerfile. `onText` gets each line that the build prints. */
