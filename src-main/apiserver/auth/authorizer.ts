@@ -7,7 +7,9 @@ import type { UserInfo } from '../request.ts';
 export type Attributes = { readonly user: UserInfo } & Pick<
   RequestInfo,
   'isResourceRequest' | 'verb' | 'path' | 'group' | 'version' | 'resource' | 'subresource' | 'namespace' | 'name'
->;
+> &
+  /** Of a list or a watch, where the request says it. */
+  Partial<Pick<RequestInfo, 'fieldSelector'>>;
 
 export interface Decision {
   /** `deny` stops the chain of authorizers, `no-opinion` asks the next; either means no when nobody allows. */

@@ -15,8 +15,8 @@ export function nodeNameOf(user: Attributes['user']): string | undefined {
 }
 
 /**
- * What a kubelet may do (`plugin/pkg/auth/authorizer/node`, release 1.36): the node rules, and of secrets, configmaps, claims
- * and service accounts only those that pods on its own node use. Which objects a node may write is admission's affair.
+ * What a kubelet may do (`plugin/pkg/auth/authorizer/node`, release 1.36): the node rules, but of Nodes and pods it reads its own
+ * only, and of secrets, configmaps, claims and service accounts those that pods on its own node use. Which objects a node may write is admission's affair.
  */
 export class NodeAuthorizer implements Authorizer {
   readonly #objects: ObjectReader;
@@ -42,6 +42,12 @@ export class NodeAuthorizer implements Authorizer {
         : '';
     }
     if (group !== '') return '';
+    if (resource === 'nodes' && ['get', 'list', 'watch'].includes(verb) && name !== nodeName) {
+      return name === ''
+        ? 'can only list/watch nodes with a field selector for its own name'
+        : `node '${nodeName}' cannot read '${name}', only its own Node object`;
+    }
+    if (resource === 'pods') return this.#podRefusal(nodeName, attributes);
     const uses = references[resource];
     if (!uses || (resource === 'serviceaccounts' && subresource !== '' && subresource !== 'token')) return '';
     if (name === '') return `No Object name found`;
@@ -49,6 +55,22 @@ export class NodeAuthorizer implements Authorizer {
     const used = pods.some((pod) => pod.spec.nodeName === nodeName && uses(pod.spec).includes(name));
     return used ? '' : `no relationship found between node '${nodeName}' and this object`;
   }
+
+  /** A kubelet reads the pods bound to its node. One that is not there may be asked for: the answer is that it is not there. */
+  #podRefusal(nodeName: string, { verb, namespace, name, fieldSelector = '' }: Attributes): string {
+    if (verb === 'get') {
+      const pod = this.#objects.get('', 'pods', namespace, name) as (KubeObject & Pod) | undefined;
+      if (!pod || pod.spec.nodeName === nodeName) return '';
+      return `no relationship found between node '${nodeName}' and this object`;
+    }
+    if (verb !== 'list' && verb !== 'watch') return '';
+    return selectsNode(fieldSelector, nodeName) ? '' : 'can only list/watch pods with spec.nodeName field selector';
+  }
+}
+
+/** Whether every object that the selector lets through is bound to that node. */
+function selectsNode(fieldSelector: string, nodeName: string): boolean {
+  return fieldSelector.split(',').some((part) => /^spec\.nodeName==?(.*)$/.exec(part)?.[1] === nodeName);
 }
 
 /** The names of each guarded resource that a pod uses. */

@@ -171,6 +171,16 @@ describe('a node', () => {
     const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
     expect(await ask(objects, node, `PUT ${leases}/w1`)).toBe('yes');
     expect(await ask(objects, node, `PUT ${leases}/w2`)).toContain('is forbidden');
+    expect(await ask(objects, node, 'GET /api/v1/nodes/w1')).toBe('yes');
+    expect(await ask(objects, node, 'GET /api/v1/nodes/w2')).toContain("node 'w1' cannot read 'w2'");
+    expect(await ask(objects, node, 'GET /api/v1/nodes?watch=1&fieldSelector=metadata.name%3Dw1')).toBe('yes');
+    expect(await ask(objects, node, 'GET /api/v1/nodes')).toContain('can only list/watch nodes');
+    expect(await ask(objects, node, 'GET /api/v1/pods?fieldSelector=spec.nodeName%3Dw1')).toBe('yes');
+    expect(await ask(objects, node, 'GET /api/v1/pods?fieldSelector=spec.nodeName%3Dw2')).toContain(
+      'can only list/watch',
+    );
+    expect(await ask(objects, node, 'GET /api/v1/namespaces/x/pods/a')).toBe('yes');
+    expect(await ask(objects, node, 'GET /api/v1/namespaces/x/pods/b')).toContain('no relationship found');
     expect(await ask(objects, node, 'POST /apis/apps/v1/namespaces/x/deployments')).toContain('is forbidden');
   });
 });

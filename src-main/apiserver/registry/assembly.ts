@@ -55,8 +55,11 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const reads = new Reads(store, new ObjectLister(etcd, resources), random);
   const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
   const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
+  const read = readerOf(resources, store);
+  const nodes = nodeRestriction((request, namespace, name) => read(request, 'pods', namespace, name));
   const admission = new AdmissionChain([
-    ...admissionPlugins(resources, store, random),
+    ...admissionPlugins(resources, read, random),
+    nodes,
     certificateRequests(clock),
     ...delegates.admission,
   ]);
@@ -68,6 +71,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
     reads,
     deletes,
     delegates,
+    tokenAdmission: new AdmissionChain([nodes]),
     clock,
     editor: schemaEditor,
     pods: present(resources.find('', 'v1', 'pods'), 'pods are served'),
@@ -78,14 +82,16 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   return { resources, dispatcher };
 }
 
-function admissionPlugins(resources: ResourceRegistry, store: ObjectStore, random: Random): readonly AdmissionPlugin[] {
-  /** The cache first; it may not know yet of what was just created, so a miss is asked of the store. */
-  const read = async (
-    { context }: AdmissionRequest,
-    resource: string,
-    namespace: string,
-    name: string,
-  ): Promise<KubeObject | undefined> => {
+type ObjectRead = (
+  request: AdmissionRequest,
+  resource: string,
+  namespace: string,
+  name: string,
+) => Promise<KubeObject | undefined>;
+
+/** Reads the cache first; it may not know yet of what was just created, so a miss is asked of the store. */
+function readerOf(resources: ResourceRegistry, store: ObjectStore): ObjectRead {
+  return async ({ context }, resource, namespace, name) => {
     const cached = resources.get('', resource, namespace, name);
     if (cached) return cached;
     const served = present(resources.find('', 'v1', resource), `${resource} are served`);
@@ -94,12 +100,14 @@ function admissionPlugins(resources: ResourceRegistry, store: ObjectStore, rando
       throw error;
     });
   };
+}
+
+function admissionPlugins(resources: ResourceRegistry, read: ObjectRead, random: Random): readonly AdmissionPlugin[] {
   const classes = (): readonly PriorityClass[] =>
     resources.list('scheduling.k8s.io', 'priorityclasses') as readonly (KubeObject & PriorityClass)[];
   return [
     namespaceLifecycle((request, name) => read(request, 'namespaces', '', name)),
     serviceAccount((request, namespace, name) => read(request, 'serviceaccounts', namespace, name), random),
-    nodeRestriction,
     taintNewNodes,
     priority({
       get: (name) => classes().find(({ metadata }) => metadata?.name === name),

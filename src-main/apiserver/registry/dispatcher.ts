@@ -1,5 +1,6 @@
 import { findSubresource } from '#api/resources/table';
 import type { Clock } from '#base/clock';
+import type { AdmissionChain } from '../admission/admission.ts';
 import type { ApiServerDelegates } from '../delegates.ts';
 import type { ApiResponse } from '../request.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -26,6 +27,8 @@ export interface DispatcherOptions {
   readonly scale: ScaleSubresource;
   readonly eviction: EvictionSubresource;
   readonly delegates: ApiServerDelegates;
+  /** Looks at requests for tokens of service accounts. */
+  readonly tokenAdmission: AdmissionChain;
   readonly pods: ServedResource;
   readonly clock: Clock;
 }
@@ -135,6 +138,10 @@ export class Dispatcher {
   async #token(scope: RequestScope): Promise<ApiResponse> {
     const account = await this.#options.reads.get(plainGet(scope));
     const body = readBody(scope.request.body, 'authentication.k8s.io/v1', 'TokenRequest');
+    const { context, request, served, info } = scope;
+    const { namespace, name, subresource } = info;
+    const about = { context, user: request.user, served, namespace, name, subresource, object: body, old: undefined };
+    await this.#options.tokenAdmission.validate({ ...about, operation: 'CREATE' });
     return objectResponse(await this.#options.delegates.tokens.issue(scope.context, account, body), 201);
   }
 }

@@ -203,6 +203,11 @@ describe.skipIf(skipWithout(kubectlProgram, opensslProgram))('certificate signin
     await kubectl([...node, 'create', '-f', '-'], renewal);
     await issued('node-w1-2');
     expect(await conditionOf('w1-foreign')).toBe('Pending');
+    const other = manifest('node-w2', '/O=system:nodes/CN=system:node:w2', spec);
+    expect((await kubectl([...node, 'create', '-f', '-'], other)).stderr).toContain(
+      'can only create a node CSR with CommonName=system:node:w1',
+    );
+    await meetsItsLimits(node);
     await kubectl(['patch', 'secret', '-n', 'kube-system', 'bootstrap-token-abcdef', '-p', expiration]);
     await expect
       .poll(async () => (await kubectl(['get', 'secret', '-n', 'kube-system', '-o', 'name'])).stdout, {
@@ -213,4 +218,29 @@ describe.skipIf(skipWithout(kubectlProgram, opensslProgram))('certificate signin
   });
 });
 
+/** NodeRestriction and the node authorizer, as a kubelet meets them with its certificate. */
+async function meetsItsLimits(node: readonly string[]): Promise<void> {
+  const refusal = async (...args: readonly string[]): Promise<string> => (await kubectl([...node, ...args])).stderr;
+  expect(await refusal('get', 'nodes')).toContain('can only list/watch nodes');
+  expect(await refusal('get', 'pods', '-A')).toContain('can only list/watch pods with spec.nodeName field selector');
+  expect(await refusal('get', 'pods', '-A', '--field-selector=spec.nodeName=w1')).toBe('No resources found\n');
+  expect(await refusal('label', 'node', 'w1', 'example.com/a=b')).toBe('');
+  expect(await refusal('label', 'node', 'w1', 'node-restriction.kubernetes.io/a=b')).toContain(
+    'is not allowed to modify labels: node-restriction.kubernetes.io/a',
+  );
+  const taints = JSON.stringify({ spec: { taints: [] } });
+  expect(await refusal('patch', 'node', 'w1', '--type=merge', '-p', taints)).toContain('not allowed to modify taints');
+  await kubectl(['create', 'serviceaccount', 'robot']);
+  const pod = { metadata: { name: 'p' }, spec: { serviceAccountName: 'robot', nodeName: 'w1', containers: [box] } };
+  const created = await kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'Pod', ...pod }));
+  expect(created.stderr).toBe('');
+  const token = ['create', 'token', 'robot'];
+  await expect.poll(() => refusal(...token), { timeout: 5_000 }).toContain('node requested token not bound to a pod');
+  const uid = (await kubectl(['get', 'pod', 'p', '-o', 'jsonpath={.metadata.uid}'])).stdout;
+  const bound = [...token, '--bound-object-kind=Pod', '--bound-object-name=p'];
+  expect(await refusal(...bound, `--bound-object-uid=${uid}`)).toBe('');
+  expect(await refusal(...bound, '--bound-object-uid=other')).toContain('does not match the UID in record');
+}
+
+const box = { name: 'box', image: 'busybox' };
 const expiration = JSON.stringify({ stringData: { expiration: '2020-01-01T00:00:00Z' } });
