@@ -38,6 +38,45 @@ export const machinePaths = {
   cniPlugins: '/usr/lib/cni',
 } as const;
 
+/** The container runtime that the agent's supervisor runs (`ownsContainerd`). */
+export interface RuntimeLayout {
+  readonly config: string;
+  readonly registryConfig: string;
+  readonly root: string;
+  readonly state: string;
+  readonly socket: string;
+  /** Where the network agent writes its CNI configuration, and the runtime reads it. */
+  readonly cniConfig: string;
+  /** Folders of CNI plugins: the first that has them. */
+  readonly cniPlugins: readonly string[];
+}
+
+/**
+ * A node container is ours alone. A machine reached by SSH may run a containerd, or have CNI networks, for other uses: what is
+ * ours lies apart there, so that nobody else's is touched.
+ */
+export function runtimeLayout(driver: RemoteDriver): RuntimeLayout {
+  if (driver === 'docker')
+    return {
+      config: '/etc/containerd/config.toml',
+      registryConfig: '/etc/containerd/certs.d',
+      root: '/var/lib/containerd',
+      state: '/run/containerd',
+      socket: machinePaths.criSocket,
+      cniConfig: machinePaths.cniConfig,
+      cniPlugins: [machinePaths.cniPlugins],
+    };
+  return {
+    config: '/etc/drydock/containerd.toml',
+    registryConfig: '/etc/drydock/certs.d',
+    root: '/var/lib/drydock/containerd',
+    state: '/run/drydock/containerd',
+    socket: '/run/drydock/containerd/containerd.sock',
+    cniConfig: '/etc/drydock/cni',
+    cniPlugins: [machinePaths.cniPlugins, '/opt/cni/bin', '/usr/libexec/cni'],
+  };
+}
+
 /**
  * A machine that runs the node-agent bundle and is not this process: a Docker container or a machine reached by SSH.
  * It knows nothing of Kubernetes: who starts it says which files it gets. Calls throw {@link MachineError}, or

@@ -1,6 +1,6 @@
 import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
-import { machinePaths } from '#machines/machine';
+import { runtimeLayout } from '#machines/machine';
 import { ProgramKernel } from '#network/kernel';
 import { runNodeResolver } from '#network/dns/node-resolver';
 import { NetworkAgent } from '#network/network-agent';
@@ -26,7 +26,7 @@ export const runNetwork: AgentProcess = async (life, options) => {
   const agent = new NetworkAgent({
     ...{ nodeName, networkId, clusterCidr, serviceCidr, kernel, client, clock, random, logger },
     keys: { ...networkAnnotations, driver: driverLabel },
-    cniFolder: machinePaths.cniConfig,
+    cniFolder: runtimeLayout(config.driver).cniConfig,
     informers: new SharedInformerFactory({ client, clock, random, logger }),
   });
   agent.start(life);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,21 +8,24 @@ import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { pauseImageName } from '#images/busybox-image';
-import { machinePaths } from '#machines/machine';
+import type { RuntimeLayout } from '#machines/machine';
 import { imageArchiveFolder } from './prepare-image.ts';
 
 const run = promisify(execFile);
 
 const capSysResource = 24;
 
-/** `/etc/containerd/config.toml`, format 2: containerd 1.6 and later. */
-export function writeContainerdConfig(): void {
-  mkdirSync('/etc/containerd/certs.d', { recursive: true });
-  writeFileSync('/etc/containerd/config.toml', containerdConfig({ mayLowerOomScores: hasCapability(capSysResource) }));
+/** Format 2: containerd 1.6 and later. */
+export function writeContainerdConfig(layout: RuntimeLayout): void {
+  for (const folder of [layout.registryConfig, layout.cniConfig]) mkdirSync(folder, { recursive: true });
+  writeFileSync(layout.config, containerdConfig(layout, { mayLowerOomScores: hasCapability(capSysResource) }));
 }
 
-export function containerdConfig(host: { readonly mayLowerOomScores: boolean }): string {
+export function containerdConfig(layout: RuntimeLayout, host: { readonly mayLowerOomScores: boolean }): string {
+  const plugins = layout.cniPlugins.find((folder) => existsSync(join(folder, 'bridge'))) ?? layout.cniPlugins[0] ?? '';
   return `version = 2
+root = "${layout.root}"
+state = "${layout.state}"
 # Snapshotters and services that no node of ours uses, for a faster start.
 disabled_plugins = [
   "io.containerd.snapshotter.v1.aufs",
@@ -34,7 +37,7 @@ disabled_plugins = [
 ]
 
 [grpc]
-  address = "${machinePaths.criSocket}"
+  address = "${layout.socket}"
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${pauseImageName}"
@@ -44,10 +47,12 @@ disabled_plugins = [
   restrict_oom_score_adj = ${String(!host.mayLowerOomScores)}
   tolerate_missing_hugetlb_controller = true
   disable_apparmor = true
+  # Goes with the state, so that what a stopped runtime leaves can be told from other programs' namespaces.
+  netns_mounts_under_state_dir = true
 
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "${machinePaths.cniPlugins}"
-    conf_dir = "${machinePaths.cniConfig}"
+    bin_dir = "${plugins}"
+    conf_dir = "${layout.cniConfig}"
 
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
@@ -60,7 +65,7 @@ disabled_plugins = [
         SystemdCgroup = false
 
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "/etc/containerd/certs.d"
+    config_path = "${layout.registryConfig}"
 `;
 }
 
@@ -81,7 +86,12 @@ function answers(socket: string): Promise<boolean> {
 }
 
 /** Imports each archive that containerd did not get yet. An archive that cannot be imported is said, and the rest goes on. */
-export async function importArchives(context: Context, logger: Logger, folder = imageArchiveFolder): Promise<void> {
+export async function importArchives(
+  context: Context,
+  logger: Logger,
+  socket: string,
+  folder = imageArchiveFolder,
+): Promise<void> {
   let archives: readonly string[];
   try {
     archives = readdirSync(folder);
@@ -92,7 +102,8 @@ export async function importArchives(context: Context, logger: Logger, folder = 
   await Promise.all(
     archives.map(async (archive) => {
       try {
-        await run('ctr', ['-n', 'k8s.io', 'images', 'import', join(folder, archive)], { signal: context.signal });
+        const file = join(folder, archive);
+        await run('ctr', ['-a', socket, '-n', 'k8s.io', 'images', 'import', file], { signal: context.signal });
       } catch (error) {
         context.check();
         logger.error('an image was not imported', { archive, error: messageOf(error) });

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { Context } from '#base/context';
-import { machinePaths } from '#machines/machine';
+import { machinePaths, runtimeLayout, type RuntimeLayout } from '#machines/machine';
 import type { AgentConfig } from './agent-config.ts';
 import { readAgentConfig, type AgentProcess, type AgentProcessOptions } from './process.ts';
 import { importArchives, waitForContainerd, writeContainerdConfig } from './supervisor-containerd.ts';
@@ -32,6 +32,7 @@ class Supervisor {
   readonly #options: AgentProcessOptions;
   readonly #agents: readonly SupervisedProcess[];
   readonly #containerd: SupervisedProcess | undefined;
+  readonly #layout: RuntimeLayout;
   #config: AgentConfig;
 
   constructor(options: AgentProcessOptions) {
@@ -40,7 +41,8 @@ class Supervisor {
     this.#config = config;
     const make = (name: string, command: readonly string[]): SupervisedProcess =>
       new SupervisedProcess({ name, command, clock, random, logger, onChange: () => this.#report() });
-    if (config.ownsContainerd) this.#containerd = make('containerd', ['containerd']);
+    this.#layout = runtimeLayout(config.driver);
+    if (config.ownsContainerd) this.#containerd = make('containerd', ['containerd', '--config', this.#layout.config]);
     this.#agents = agentProcesses.map((name) => make(name, [process.execPath, machinePaths.agentBundle, name]));
   }
 
@@ -70,12 +72,12 @@ class Supervisor {
       for (const agent of this.#agents) agent.start();
       return;
     }
-    writeContainerdConfig();
+    writeContainerdConfig(this.#layout);
     this.#containerd.start();
     // The relay to the API server and the rules of Services need no runtime.
     for (const agent of this.#agents) if (agent.name !== 'kubelet') agent.start();
-    await waitForContainerd(life, this.#options.clock, machinePaths.criSocket);
-    await importArchives(life, this.#options.logger);
+    await waitForContainerd(life, this.#options.clock, this.#layout.socket);
+    await importArchives(life, this.#options.logger, this.#layout.socket);
     for (const agent of this.#agents) agent.start();
   }
 

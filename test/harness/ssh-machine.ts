@@ -8,7 +8,7 @@ import { SinkLogger } from '#base/logger';
 import { SeededRandom } from '#base/random';
 import { Context } from '#base/context';
 import { SshConnection } from '#machines/ssh/connection';
-import { HostKeyError, type SshAuth, type SshHostKey, type SshTarget } from '#machines/ssh/target';
+import { HostKeyError, type SshAuth, type SshTarget, type TrustedHostKey } from '#machines/ssh/target';
 import { sshMachineImage, type SshMachineKind } from './ssh-machine-image.ts';
 
 /** A container with a real sshd that stands for a machine. */
@@ -24,6 +24,8 @@ export interface SshTestMachine {
 /** Docker network of one test file, with addresses that stay when a machine restarts. */
 export class SshTestLab {
   readonly privateKey: string;
+  /** For files of the test; gone afterwards. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'drydock-ssh-lab-'));
   readonly #publicKey: string;
   readonly #network: string;
   readonly #prefix: string;
@@ -89,6 +91,7 @@ export class SshTestLab {
 
   dispose(): void {
     this.#sweep();
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   #sweep(): void {
@@ -102,8 +105,8 @@ export class SshTestLab {
 const runArguments: readonly string[] = [
   ...['run', '--detach', '--init', '--label', 'drydock.test=ssh', '--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE'],
   ...['--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined'],
-  ...['--security-opt', 'systempaths=unconfined', '--cgroupns=host', '--volume', '/sys/fs/cgroup:/sys/fs/cgroup:rw'],
-  ...['--volume', '/var/lib/drydock', '--volume', '/var/lib/containerd', '--tmpfs', '/run', '--tmpfs', '/tmp:exec'],
+  ...['--security-opt', 'systempaths=unconfined', '--cgroupns=private'],
+  ...['--volume', '/var/lib/drydock', '--tmpfs', '/run', '--tmpfs', '/tmp:exec'],
 ];
 
 export function docker(...args: readonly string[]): string {
@@ -124,11 +127,11 @@ export function makeKeyPair(passphrase = ''): { readonly privateKey: string; rea
 
 /** The user's list of trusted keys, as a test keeps it. */
 export class KnownHosts {
-  readonly #keys = new Map<string, SshHostKey[]>();
-  readonly trusted = (host: string, port: number): readonly SshHostKey[] => this.#keys.get(`${host}:${port}`) ?? [];
+  readonly #keys = new Map<string, TrustedHostKey[]>();
+  readonly trusted = (host: string, port: number): readonly TrustedHostKey[] => this.#keys.get(`${host}:${port}`) ?? [];
 
-  trust(key: SshHostKey): void {
-    this.#keys.set(`${key.host}:${key.port}`, [key]);
+  trust(host: string, port: number, key: TrustedHostKey): void {
+    this.#keys.set(`${host}:${port}`, [key]);
   }
 }
 
@@ -152,7 +155,7 @@ export async function trustOnFirstUse(target: SshTarget, known = new KnownHosts(
       return known;
     } catch (error) {
       if (!(error instanceof HostKeyError) || error.trusted.length > 0) throw error;
-      known.trust(error.offered);
+      known.trust(error.offered.host, error.offered.port, error.offered);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { ClientChannel, Client as SshClient, TcpConnectionDetails } from 's
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
-import type { ByteStream, ExecSession, SocketAddress } from '#base/streams';
+import { DialError, type ByteStream, type DialErrorCode, type ExecSession, type SocketAddress } from '#base/streams';
 import { MachineError } from '../errors.ts';
 import { channelSession, channelStream } from './channel-stream.ts';
 import { handshake, openTcp, type HandshakeOptions } from './handshake.ts';
@@ -83,7 +83,7 @@ export class SshConnection {
     });
   }
 
-  /** A TCP connection from the machine. Throws MachineError UNREACHABLE, or FORBIDDEN where sshd forbids forwarding. */
+  /** A TCP connection from the machine. Throws DialError, or MachineError FORBIDDEN where sshd forbids it. */
   dial(context: Context, address: SocketAddress): Promise<ByteStream> {
     return this.#dial(context, address, (channel) => channelStream(channel, () => this.#lost));
   }
@@ -108,7 +108,7 @@ export class SshConnection {
               `sshd on ${this.#hop.host} forbids forwarding: set "AllowTcpForwarding yes" in its sshd_config`,
               { cause },
             )
-          : new MachineError('UNREACHABLE', `${ip}:${port} cannot be reached from ${this.#hop.host}`, { cause }),
+          : new DialError(dialErrorCode(cause.message), `${ip}:${port} cannot be reached from ${this.#hop.host}`),
     });
   }
 
@@ -187,6 +187,13 @@ export class SshConnection {
   }
 }
 
+/** The protocol has one reason for all (2, connect failed); sshd's text is what the system call said. */
+function dialErrorCode(text: string): DialErrorCode {
+  if (text.includes('No route to host')) return 'EHOSTUNREACH';
+  if (text.includes('Network is unreachable')) return 'ENETUNREACH';
+  return text.includes('timed out') ? 'ETIMEDOUT' : 'ECONNREFUSED';
+}
+
 /** ssh2 gives channel errors the reason of the protocol. */
 type Failure = Error & { readonly reason?: unknown };
 
@@ -194,7 +201,7 @@ interface RequestOptions<T, R> {
   readonly take: (result: T) => R;
   /** Takes what arrives after the context ended. */
   readonly discard?: (late: R) => void;
-  readonly failed?: (cause: Failure) => MachineError;
+  readonly failed?: (cause: Failure) => Error;
 }
 
 async function openChain(context: Context, target: SshTarget, options: ConnectOptions): Promise<SshConnection> {

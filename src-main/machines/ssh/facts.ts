@@ -4,7 +4,15 @@ import { MachineError } from '../errors.ts';
 export type PackageManager = 'apt' | 'dnf' | 'apk' | 'zypper';
 /** What a real worker needs beside its kernel. */
 export type Requirement =
-  'containerd' | 'runc' | 'cni-plugins' | 'nftables' | 'iproute2' | 'conntrack' | 'nodejs' | 'busybox-static';
+  | 'containerd'
+  | 'runc'
+  | 'cni-plugins'
+  | 'nftables'
+  | 'iproute2'
+  | 'conntrack'
+  | 'arping'
+  | 'nodejs'
+  | 'busybox-static';
 export type KernelFeature = 'overlay' | 'bridge' | 'vxlan' | 'nft' | 'veth';
 
 export interface MachineFacts {
@@ -28,8 +36,10 @@ export interface MachineFacts {
   readonly missing: readonly Requirement[];
   /** `unknown` where the tools to try it are missing. */
   readonly kernelFeatures: Readonly<Record<KernelFeature, 'yes' | 'no' | 'unknown'>>;
-  /** A containerd of somebody else's runs. */
+  /** A containerd of somebody else's runs; it is left alone. */
   readonly foreignContainerd: boolean;
+  /** Name of a kubelet of somebody else's that runs: `kubelet`, `k3s`... */
+  readonly foreignKubelet: string | undefined;
   /** Where the CNI plugins lie; undefined when they are missing. */
   readonly cniPlugins: string | undefined;
   /** Address and subnet (CIDR) of the main network device. */
@@ -44,6 +54,7 @@ export const requirements: readonly Requirement[] = [
   'nftables',
   'iproute2',
   'conntrack',
+  'arping',
   'nodejs',
   'busybox-static',
 ];
@@ -81,18 +92,22 @@ have runc && out runc "$(version runc --version)"
 have nft && out nftables "$(version nft --version)"
 have ip && out iproute2 "$(version ip -V)"
 have conntrack && out conntrack "$(version conntrack --version)"
+have arping && out arping "$(version arping -V)"
 have node && out nodejs "$(version node --version)"
 for name in busybox busybox.static; do
   file=$(command -v $name) || continue
-  grep -q -e ld-linux -e ld-musl "$file" || { out busybox-static "$file"; break; }
+  # A program that is linked at run time names its linker at its beginning.
+  head -c 4096 "$file" | grep -q -e ld-linux -e ld-musl || { out busybox-static "$file"; break; }
 done
 for folder in /usr/lib/cni /opt/cni/bin /usr/libexec/cni; do
   if [ -x $folder/bridge ] && [ -x $folder/host-local ]; then out cni-plugins $folder; break; fi
 done
 for pid in /proc/[0-9]*; do
   read -r name 2>/dev/null <$pid/comm || continue
-  [ "$name" = containerd ] || continue
-  case $(tr '\\0' ' ' <$pid/cmdline) in *drydock*) ;; *) out foreignContainerd 1; break ;; esac
+  case $name in
+    containerd) case $(tr '\\0' ' ' <$pid/cmdline) in */drydock/*) ;; *) out foreignContainerd 1 ;; esac ;;
+    kubelet | k3s* | k0s | microk8s*) out foreignKubelet "$name" ;;
+  esac
 done
 while read -r _ name; do [ "$name" = overlay ] && overlay=yes; done </proc/filesystems
 # A single word has no second field.
@@ -150,6 +165,7 @@ export function parseFacts(text: string): MachineFacts {
     missing: requirements.filter((each) => versions[each] === undefined),
     kernelFeatures: readFeatures(values),
     foreignContainerd: values.has('foreignContainerd'),
+    foreignKubelet: values.get('foreignKubelet'),
     cniPlugins: values.get('cni-plugins'),
     address,
     subnet: formatCidr(block),

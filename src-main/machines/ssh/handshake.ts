@@ -7,7 +7,14 @@ import { CancelledError, messageOf } from '#base/errors';
 import { MachineError } from '../errors.ts';
 import { authenticate } from './authentication.ts';
 import { Client } from './library.ts';
-import { HostKeyError, hopName, type SshHop, type SshHostKey, type TrustedHostKeys } from './target.ts';
+import {
+  HostKeyError,
+  hopName,
+  type SshHop,
+  type SshHostKey,
+  type TrustedHostKey,
+  type TrustedHostKeys,
+} from './target.ts';
 
 export interface HandshakeOptions {
   readonly trusted: TrustedHostKeys;
@@ -96,7 +103,7 @@ export function handshake(
       hostVerifier: (key: Buffer) => {
         const offered = describeHostKey(hop, key);
         options.onHostKey?.(offered);
-        if (trusted.some((each) => each.key === offered.key)) return true;
+        if (trusted.some((each) => each.fingerprint === offered.fingerprint)) return true;
         refused = new HostKeyError(offered, trusted);
         return false;
       },
@@ -118,7 +125,7 @@ function handshakeError(hop: SshHop, error: Error & { level?: string }, accepted
 }
 
 /** The server picks the first type it has: types that are trusted come first, or a second key would look like a change. */
-function preferTypes(trusted: readonly SshHostKey[]): ServerHostKeyAlgorithm[] {
+function preferTypes(trusted: readonly TrustedHostKey[]): ServerHostKeyAlgorithm[] {
   const all: readonly ServerHostKeyAlgorithm[] = [
     'ssh-ed25519',
     'ecdsa-sha2-nistp256',

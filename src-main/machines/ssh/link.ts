@@ -18,6 +18,9 @@ export interface LinkOptions extends ConnectOptions {
 /** `idle`: nobody asked for a connection yet. `down`: lost, and being made again. */
 export type LinkState = 'idle' | 'up' | 'down' | 'closed';
 
+/** Between tries that somebody waits for. */
+const retryMs = 500;
+
 const backoffPolicy = { initialMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 };
 
 /**
@@ -67,6 +70,20 @@ export class SshLink {
     throw new MachineError('UNREACHABLE', `${hopName(this.#target)} is being reconnected: ${why}`, {
       cause: this.#lastError,
     });
+  }
+
+  /** As {@link connect}, for a machine that was there: it may be booting and gets `patienceMs` to come back. */
+  async connectPatiently(context: Context, patienceMs: number): Promise<SshConnection> {
+    const endMs = this.#options.clock.now() + patienceMs;
+    for (;;) {
+      try {
+        return await this.connect(context);
+      } catch (error) {
+        const gone = error instanceof MachineError && error.code === 'UNREACHABLE' && this.#state === 'down';
+        if (!gone || this.#options.clock.now() >= endMs) throw error;
+        await this.#options.clock.sleep(context, retryMs);
+      }
+    }
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import type { Context } from '#base/context';
 import type { ExecSession } from '#base/streams';
 import { MachineError } from '../errors.ts';
 import type { SshConnection } from './connection.ts';
+import { sshPaths } from './paths.ts';
 
 /** One word for a POSIX shell. */
 export function shellQuote(word: string): string {
@@ -94,11 +95,22 @@ export async function rootAccess(
   return { user, isRoot: stdout.trim() === '0', sudoPassword };
 }
 
-/** Debian leaves these out of a plain user's search path. */
-const searchPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Debian leaves sbin out of a plain user's search path. `ctr` finds our containerd by its variable. */
+const environment = [
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  `CONTAINERD_ADDRESS=${sshPaths.socket}`,
+];
+
+/** Words on standard error that no program prints by chance. */
+interface Marks {
+  readonly prompt: string;
+  readonly missing: string;
+  readonly started: string;
+}
 
 /**
- * Runs `command` as root. Throws MachineError FORBIDDEN, with what to do, when the user is not root and sudo does not let them.
+ * Runs `command` as root. Throws MachineError FORBIDDEN, with what to do, when the user is not root and sudo does not let them,
+ * and MISSING when the machine has no such program.
  */
 export async function execAsRoot(
   context: Context,
@@ -107,40 +119,49 @@ export async function execAsRoot(
   command: readonly string[],
   options: { readonly stdin: boolean },
 ): Promise<ExecSession> {
-  const line = ['env', searchPath, ...command].map(shellQuote).join(' ');
-  if (access.isRoot) return connection.exec(context, line, options);
   const mark = `drydock-${randomBytes(8).toString('hex')}`;
-  const prompt = `${mark}-password`;
-  const started = `${mark}-started`;
-  const inner = `printf %s ${started} >&2; exec ${line}`;
-  const sudo = ['sudo', '-S', '-p', prompt, '--', 'sh', '-c', inner].map(shellQuote).join(' ');
-  const session = await connection.exec(context, `LC_ALL=C ${sudo}`, { stdin: true });
-  return passSudo(session, access, { prompt, started }, options);
+  const marks = { prompt: `${mark}-password`, missing: `${mark}-missing`, started: `${mark}-started` };
+  const launcher =
+    `command -v "$1" >/dev/null 2>&1 || { printf ${marks.missing} >&2; exit 127; }; ` +
+    `printf ${marks.started} >&2; exec "$@"`;
+  const sudo = access.isRoot ? [] : ['sudo', '-S', '-p', marks.prompt, '--'];
+  const line = [...sudo, 'env', ...environment, 'sh', '-c', launcher, 'sh', ...command].map(shellQuote).join(' ');
+  const session = await connection.exec(context, `LC_ALL=C ${line}`, { stdin: true });
+  const ending = context.onEnd(() => session.close());
+  try {
+    return await awaitStart(session, access, marks, { ...options, program: command[0] ?? '' });
+  } catch (error) {
+    context.check();
+    throw error;
+  } finally {
+    ending.dispose();
+  }
 }
 
 /**
  * sudo asks on stderr, if it asks at all: only then is the password written, so that it never ends up in the command's
  * standard input. What is printed before the command started is sudo's and is not passed on.
  */
-async function passSudo(
+async function awaitStart(
   session: ExecSession,
   access: RootAccess,
-  marks: { readonly prompt: string; readonly started: string },
-  options: { readonly stdin: boolean },
+  marks: Marks,
+  options: { readonly stdin: boolean; readonly program: string },
 ): Promise<ExecSession> {
   const reader = session.stderr[Symbol.asyncIterator]();
-  const decoder = new TextDecoder('latin1');
+  // Every byte is a character, so that what follows a mark can be passed on as it came.
   let seen = '';
   let asked = 0;
   const refuse = (why: string): MachineError => {
     session.close();
     return new MachineError('FORBIDDEN', `${access.user} cannot become root: ${why}`);
   };
-  for (;;) {
+  while (!seen.includes(marks.started)) {
     const { done, value } = await reader.next();
-    if (done) throw refuse(seen.trim().split('\n').at(-1) ?? 'sudo ended');
-    seen += decoder.decode(value, { stream: true });
-    if (seen.includes(marks.started)) break;
+    if (done) throw await notStarted(session, access, seen);
+    seen += Buffer.from(value).toString('latin1');
+    if (seen.includes(marks.missing))
+      throw new MachineError('MISSING', `The machine has no program ${options.program}`);
     if (!seen.includes(marks.prompt)) continue;
     seen = '';
     asked++;
@@ -151,6 +172,19 @@ async function passSudo(
   if (!options.stdin) session.stdin?.end();
   const rest = Buffer.from(seen.slice(seen.indexOf(marks.started) + marks.started.length), 'latin1');
   return { ...session, stdin: options.stdin ? session.stdin : undefined, stderr: prepend(rest, reader) };
+}
+
+async function notStarted(session: ExecSession, access: RootAccess, said: string): Promise<unknown> {
+  // A lost connection says so itself.
+  const lost = await session.exit.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (lost !== undefined) return lost;
+  const words = said.trim().split('\n').at(-1) || 'its shell ended at once';
+  return access.isRoot
+    ? new MachineError('FAILED', `Commands do not run on the machine: ${words}`)
+    : new MachineError('FORBIDDEN', `${access.user} cannot become root: ${words}`);
 }
 
 function prepend(first: Uint8Array, reader: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {

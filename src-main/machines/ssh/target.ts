@@ -49,8 +49,11 @@ export interface SshHostKey {
   readonly key: string;
 }
 
+/** What is enough to know a key again. */
+export type TrustedHostKey = Pick<SshHostKey, 'fingerprint'> & Partial<Pick<SshHostKey, 'type'>>;
+
 /** The keys the user trusts for a host. Whoever calls keeps them. */
-export type TrustedHostKeys = (host: string, port: number) => readonly SshHostKey[];
+export type TrustedHostKeys = (host: string, port: number) => readonly TrustedHostKey[];
 
 /**
  * HOST_KEY: `offered` is what the host showed. Without `trusted` nobody has seen the host before: show the fingerprint, and
@@ -58,11 +61,11 @@ export type TrustedHostKeys = (host: string, port: number) => readonly SshHostKe
  */
 export class HostKeyError extends MachineError {
   readonly offered: SshHostKey;
-  readonly trusted: readonly SshHostKey[];
+  readonly trusted: readonly TrustedHostKey[];
 
-  constructor(offered: SshHostKey, trusted: readonly SshHostKey[]) {
+  constructor(offered: SshHostKey, trusted: readonly TrustedHostKey[]) {
     const where = `${offered.host}:${offered.port}`;
-    const known = trusted.map((key) => `${key.type} ${key.fingerprint}`).join(', ');
+    const known = trusted.map((key) => `${key.type ?? ''} ${key.fingerprint}`.trim()).join(', ');
     super(
       'HOST_KEY',
       trusted.length === 0
