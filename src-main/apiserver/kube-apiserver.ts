@@ -157,7 +157,7 @@ export class KubeApiServer implements Component {
       admission: [escalationCheck(authorizer, rbac), ...signerChecks(authorizer)],
       tokens,
       reviews: new Reviews({ authorizer, rbac, authenticator, audiences }),
-      streams: new PodStreaming({ kubelets, logger }),
+      streams: new PodStreaming({ kubelets, objects, logger }),
       nonResource: (context, request, info) => routes.handle(context, request, info),
       authenticator,
     };

@@ -32,6 +32,8 @@ export interface KubeletConnection {
   ): Promise<ExecSession>;
   /** One connection to `port` inside the pod's network. */
   portForward(context: Context, namespace: string, pod: string, port: number): Promise<ByteStream>;
+  /** A connection that speaks HTTP with the kubelet's port, already secured; simulated kubelets have no port. */
+  dial?(context: Context): Promise<ByteStream>;
 }
 
 /** Finds the kubelet of a node by the node's name. Throws StatusError when the node is unknown or cannot be reached. */

@@ -138,12 +138,28 @@ function greeter(): ByteStream {
   };
 }
 
+/** The server's end of a connection over which HTTP is spoken: says `words` and what it was asked for. */
+function httpServer(words: string): ByteStream {
+  const incoming = new AsyncQueue<Uint8Array>();
+  let asked = '';
+  const write = async (chunk: Uint8Array): Promise<void> => {
+    asked += Buffer.from(chunk).toString();
+    if (!asked.includes('\r\n\r\n')) return;
+    const body = `${words}: ${asked.split('\r\n')[0]}`;
+    incoming.push(text(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}\r\n\r\n${body}`));
+    incoming.end();
+  };
+  return { incoming, write, end: () => {}, destroy: () => incoming.end() };
+}
+
 const fakeKubelet: KubeletConnection = {
   logs: async (_context, request) => linesOf(request),
   exec: async (_context, _namespace, _pod, _container, options) => session(options),
   attach: async (_context, _namespace, _pod, _container, options) => session(options),
   portForward: async (_context, _namespace, _pod, port) => {
+    if (port === 8080) return httpServer('from the pod');
     if (port !== 80) throw new DialError('ECONNREFUSED', `dial tcp4 127.0.0.1:${port}: connect: connection refused`);
     return greeter();
   },
+  dial: async (): Promise<ByteStream> => httpServer('from the kubelet'),
 };

@@ -33,6 +33,7 @@ const podSubresources: readonly Subresource[] = [
   connect('exec', 'PodExecOptions'),
   connect('log', 'Pod', ['get']),
   connect('portforward', 'PodPortForwardOptions'),
+  connect('proxy', 'PodProxyOptions', ['get']),
   status('', 'v1', 'Pod'),
 ];
 
@@ -79,7 +80,7 @@ const services = define<Service>({
   storage: 'services/specs',
   checkName: isDns1035Label,
   hasStatus: true,
-  subresources: [status('', 'v1', 'Service')],
+  subresources: [connect('proxy', 'ServiceProxyOptions', ['get']), status('', 'v1', 'Service')],
   fields: { 'spec.clusterIP': ({ spec }) => spec.clusterIP, 'spec.type': ({ spec }) => spec.type },
   columns: columns.serviceColumns,
 });
@@ -95,7 +96,7 @@ const nodes = define<Node>({
   storage: 'minions',
   checkName: isDns1123Subdomain,
   hasStatus: true,
-  subresources: [status('', 'v1', 'Node')],
+  subresources: [connect('proxy', 'NodeProxyOptions', ['get']), status('', 'v1', 'Node')],
   fields: { 'spec.unschedulable': ({ spec }) => spec.unschedulable ?? false },
   columns: columns.nodeColumns,
 });

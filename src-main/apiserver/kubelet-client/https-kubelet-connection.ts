@@ -6,7 +6,7 @@ import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { ByteStream, ExecOptions, ExecSession } from '#base/streams';
 import { StatusError } from '#api/machinery/status';
-import { duplexOf } from '#streaming/byte-streams';
+import { byteStreamOf, duplexOf } from '#streaming/byte-streams';
 import { portChannelProtocol, portChannelStream } from '#streaming/port-channels';
 import { remoteCommandSession } from '#streaming/remote-command-client';
 import { HandshakeRefusedError, openWebSocket } from '#streaming/web-socket-client';
@@ -55,6 +55,10 @@ export class HttpsKubeletConnection implements KubeletConnection {
   async portForward(context: Context, namespace: string, pod: string, port: number): Promise<ByteStream> {
     const path = pathOf('portForward', [namespace, pod], new URLSearchParams({ port: String(port) }));
     return portChannelStream(await this.#open(context, path, [portChannelProtocol]));
+  }
+
+  async dial(context: Context): Promise<ByteStream> {
+    return byteStreamOf(await this.#connect(context));
   }
 
   async #remoteCommand(

@@ -4,6 +4,7 @@ import type { AdmissionChain } from '../admission/admission.ts';
 import type { ApiServerDelegates } from '../delegates.ts';
 import type { ApiResponse } from '../request.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { parseProxyName } from '../streaming/http-proxy.ts';
 import { readBody } from './body.ts';
 import type { Deletes } from './deletes.ts';
 import type { ObjectVerbs } from './object-verbs.ts';
@@ -96,7 +97,10 @@ export class Dispatcher {
     const subresource = findSubresource(served.definition, info.subresource);
     if (!subresource) throw unknownResource();
     if (streamed.has(info.subresource)) {
-      return delegates.streams.handle(context, request, info, await reads.get(plainGet(scope)));
+      // A proxied name carries the port, and may carry a scheme.
+      const name = info.subresource === 'proxy' ? parseProxyName(info.name).name : info.name;
+      const object = await reads.get(plainGet({ ...scope, info: { ...info, name } }));
+      return delegates.streams.handle(context, request, info, object);
     }
     if (!subresource.verbs.some((verb) => verb === info.verb)) throw methodNotAllowed();
     const handler = this.#handlers[`${served.resource}/${info.subresource}`] ?? this.#handlers[`*/${info.subresource}`];

@@ -4,9 +4,11 @@ import type { ByteStream } from '#base/streams';
 import type { KubeObject } from '#api/machinery/object';
 import { StatusError } from '#api/machinery/status';
 import { remoteCommandProtocols, serveRemoteCommand } from '#streaming/remote-command';
+import type { CachedObjects } from '../delegates.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { KubeletLocator } from '../kubelet-connection.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
+import { HttpProxy } from './http-proxy.ts';
 import { logRequestOf } from './pod-logs.ts';
 import { requireNode, targetOf } from './pod-target.ts';
 import { portForwardProtocols, servePortForward } from './port-forward.ts';
@@ -14,18 +16,21 @@ import { execOptionsOf, streamStatusOf } from './remote-command.ts';
 
 export interface PodStreamingOptions {
   readonly kubelets: KubeletLocator;
+  readonly objects: Pick<CachedObjects, 'list'>;
   readonly logger: Logger;
 }
 
-/** The subresources of pods whose answers are bytes that flow: `log`, `exec`, `attach`, `portforward`. */
+/** The subresources of pods whose answers are bytes that flow: `log`, `exec`, `attach`, `portforward`, `proxy`; the last of Nodes and Services too. */
 export class PodStreaming {
   readonly #options: PodStreamingOptions;
+  readonly #proxy: HttpProxy;
 
   constructor(options: PodStreamingOptions) {
     this.#options = options;
+    this.#proxy = new HttpProxy(options);
   }
 
-  /** `object` is the pod that the URL names. Throws StatusError. */
+  /** `object` is what the URL names. Throws StatusError. */
   async handle(context: Context, request: ApiRequest, info: RequestInfo, object: KubeObject): Promise<ApiResponse> {
     switch (info.subresource) {
       case 'log':
@@ -35,6 +40,8 @@ export class PodStreaming {
         return this.#remoteCommand(context, request, info.subresource, object);
       case 'portforward':
         return this.#portForward(context, object);
+      case 'proxy':
+        return this.#proxy.handle(context, request, info, object);
       default:
         throw new StatusError('NotFound', 'the server could not find the requested resource');
     }

@@ -65,4 +65,35 @@ describe.skipIf(skipWithout(kubectlProgram))('networking.k8s.io', () => {
     const bad = await kubectl(['create', 'ingress', 'bad', '--rule=1.2.3.4/=web:80']);
     expect(bad.stderr).toContain('spec.rules[0].host: Invalid value: "1.2.3.4": must be a DNS name, not an IP address');
   });
+
+  test('requests are proxied to a kubelet, into a pod and to a Service', async () => {
+    const apply = async (object: object): Promise<void> => {
+      expect((await kubectl(['create', '-f', '-'], JSON.stringify(object))).stderr).toBe('');
+    };
+    const raw = async (path: string): Promise<string> => {
+      const { stdout, stderr } = await kubectl(['get', '--raw', `/api/v1/${path}`]);
+      return stdout || stderr;
+    };
+    await kubectl(['create', 'serviceaccount', 'default']);
+    await apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'w1' } });
+    const box = { name: 'box', image: 'busybox', ports: [{ name: 'http', containerPort: 8080 }] };
+    const spec = { nodeName: 'w1', containers: [box] };
+    await apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', labels: { app: 'p' } }, spec });
+    expect(await raw('nodes/w1/proxy/stats/summary?only=cpu')).toBe(
+      'from the kubelet: GET /stats/summary?only=cpu HTTP/1.1',
+    );
+    expect(await raw('namespaces/default/pods/p/proxy/a/b')).toBe('from the pod: GET /a/b HTTP/1.1');
+    expect(await raw('namespaces/default/pods/p:http/proxy/')).toBe('from the pod: GET / HTTP/1.1');
+    expect(await raw('namespaces/default/pods/p:81/proxy/')).toContain('error trying to reach service');
+    await kubectl(['create', 'svc', 'clusterip', 's', '--tcp=80:8080']);
+    expect(await raw('namespaces/default/services/s:80/proxy/')).toContain('no endpoints available for service "s:80"');
+    await apply({
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+      metadata: { name: 's-1', labels: { 'kubernetes.io/service-name': 's' } },
+      endpoints: [{ addresses: ['10.244.0.2'], nodeName: 'w1', targetRef: { kind: 'Pod', name: 'p' } }],
+      ports: [{ name: '80-8080', port: 8080 }],
+    });
+    const answer = (): Promise<string> => raw('namespaces/default/services/s:80/proxy/x');
+    await expect.poll(answer, { timeout: 5_000 }).toBe('from the pod: GET /x HTTP/1.1');
+  });
 });
