@@ -32,6 +32,8 @@ const hintsRetryMs = 10_000;
 export class EventSource {
   readonly #options: EventSourceOptions;
   readonly #relisters = new Set<() => void>();
+  /** The first lists of watches that have just begun. */
+  readonly #firstLists = new Set<Promise<void>>();
 
   constructor(options: EventSourceOptions) {
     this.#options = options;
@@ -42,18 +44,26 @@ export class EventSource {
     for (const relist of this.#relisters) relist();
   }
 
+  /** Resolves when every watch that was asked for has begun: what is changed after that is told. */
+  async begun(): Promise<void> {
+    await Promise.all(this.#firstLists);
+  }
+
   /** Every change from now on. Ends with `context`. */
   watch(context: Context): AsyncIterable<ContainerEvent> {
     const { context: life, cancel } = context.withCancel();
     const events = new AsyncQueue<ContainerEvent>(cancel);
     life.onEnd(() => events.end());
-    void this.#relist(life, events);
+    const first: Promise<void> = new Promise<void>((resolve) => {
+      void this.#relist(life, events, resolve);
+    }).finally(() => this.#firstLists.delete(first));
+    this.#firstLists.add(first);
     void this.#followHints(life);
     return events;
   }
 
   /** Never rejects: a runtime that does not answer is asked again. */
-  async #relist(context: Context, events: AsyncQueue<ContainerEvent>): Promise<void> {
+  async #relist(context: Context, events: AsyncQueue<ContainerEvent>, listed: () => void): Promise<void> {
     const { clock, logger, list } = this.#options;
     const alarm = new Alarm(clock);
     const ring = (): void => alarm.ring();
@@ -72,8 +82,10 @@ export class EventSource {
         if (!failing) logger.warn('the container runtime cannot be listed', { error: messageOf(error) });
         failing = true;
       }
+      listed();
       await alarm.wait(context, relistMs);
     }
+    listed();
     this.#relisters.delete(ring);
   }
 

@@ -112,6 +112,7 @@ export class GrpcRuntime extends GrpcImages implements RuntimeService, ImageServ
   }
 
   async runPodSandbox(context: Context, config: PodSandboxConfig): Promise<string> {
+    await this.#events.begun();
     const message = { config: sandboxMessage(config) };
     const { pod_sandbox_id: id } = await this.#runtime<{ pod_sandbox_id: string }>(context, 'RunPodSandbox', message, {
       timeoutMs: sandboxTimeoutMs,
@@ -151,6 +152,7 @@ export class GrpcRuntime extends GrpcImages implements RuntimeService, ImageServ
   }
 
   async createContainer(context: Context, podSandboxId: string, config: ContainerConfig): Promise<string> {
+    await this.#events.begun();
     const sandbox = await this.#config(context, podSandboxId);
     const { container_id: id } = await this.#runtime<{ container_id: string }>(context, 'CreateContainer', {
       pod_sandbox_id: podSandboxId,

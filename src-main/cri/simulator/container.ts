@@ -283,6 +283,7 @@ export class SimulatedContainer {
       if (!around.nodeFiles.exists(mount.hostPath)) around.nodeFiles.makeDirectory(mount.hostPath);
       tree.mount(mount.containerPath, around.nodeFiles.tree.require(mount.hostPath), mount.readonly);
     }
+    if (this.config.security?.readonlyRootfs) tree.makeReadOnly();
     return tree;
   }
 }

@@ -72,6 +72,19 @@ function stepsOf(path: string): string[] {
 
 const maxLinks = 40;
 
+interface Mounted {
+  readonly node: TreeNode;
+  readonly readOnly: boolean;
+}
+
+interface Found {
+  readonly node: TreeNode;
+  readonly readOnly: boolean;
+  readonly mountPoint: boolean;
+  /** Without symbolic links. */
+  readonly path: string;
+}
+
 /**
  * A Unix file tree in memory. A volume is mounted by grafting its node (directory or single file) into the tree of each
  * container: what one container writes the other reads, and what the kubelet rewrites in place every container sees. A file
@@ -80,8 +93,9 @@ const maxLinks = 40;
 export class FileTree {
   readonly root: DirectoryNode;
   readonly #now: () => number;
-  readonly #readOnly = new Set<TreeNode>();
-  readonly #mountPoints = new Set<TreeNode>();
+  /** By the directory and the name they hide: one node may be mounted at several places, each with rules of its own. */
+  readonly #mounts = new Map<DirectoryNode, Map<string, Mounted>>();
+  #readOnly = false;
 
   constructor(now: () => number, root: DirectoryNode = directoryNode(now())) {
     this.#now = now;
@@ -108,8 +122,8 @@ export class FileTree {
   mount(path: string, node: TreeNode, readOnly: boolean): void {
     const { parent, name } = this.#parentFor(path, true, 'mount');
     parent.children.set(name, node);
-    this.#mountPoints.add(node);
-    if (readOnly) this.#readOnly.add(node);
+    const mounts = this.#mounts.get(parent) ?? new Map<string, Mounted>();
+    this.#mounts.set(parent, mounts.set(name, { node, readOnly }));
   }
 
   /** Puts `node` at `path` as an ordinary entry, with parents as needed. */
@@ -168,7 +182,7 @@ export class FileTree {
       if (options.force) return;
       throw new FileError('ENOENT', 'rm', path);
     }
-    if (this.#mountPoints.has(node)) throw new FileError('EBUSY', 'rm', path);
+    if (this.#walk(path, false)?.mountPoint) throw new FileError('EBUSY', 'rm', path);
     if (node.type === 'directory' && node.children.size > 0 && !options.recursive) {
       throw new FileError('ENOTEMPTY', 'rm', path);
     }
@@ -217,11 +231,16 @@ export class FileTree {
     return found.path;
   }
 
-  #walk(path: string, followLast: boolean): { node: TreeNode; readOnly: boolean; path: string } | undefined {
+  #mountAt(directory: DirectoryNode, name: string, node: TreeNode): Mounted | undefined {
+    const mounted = this.#mounts.get(directory)?.get(name);
+    return mounted?.node === node ? mounted : undefined;
+  }
+
+  #walk(path: string, followLast: boolean): Found | undefined {
     let links = 0;
     let pending = stepsOf(path);
     let at = 0;
-    let trail: { name: string; node: TreeNode }[] = [];
+    let trail: { name: string; node: TreeNode; mounted: Mounted | undefined }[] = [];
     while (at < pending.length) {
       const name = pending[at++] ?? '';
       const here = trail.at(-1)?.node ?? this.root;
@@ -236,11 +255,12 @@ export class FileTree {
         trail = [];
         continue;
       }
-      trail.push({ name, node: next });
+      trail.push({ name, node: next, mounted: this.#mountAt(here, name, next) });
     }
     return {
       node: trail.at(-1)?.node ?? this.root,
-      readOnly: this.#readOnly.has(this.root) || trail.some((step) => this.#readOnly.has(step.node)),
+      readOnly: trail.filter((step) => step.mounted).at(-1)?.mounted?.readOnly ?? this.#readOnly,
+      mountPoint: trail.at(-1)?.mounted !== undefined,
       path: `/${trail.map((step) => step.name).join('/')}`,
     };
   }
@@ -262,8 +282,8 @@ export class FileTree {
     return { parent: found.node, name };
   }
 
-  /** Makes the whole tree read-only but for its mounts (`readOnlyRootFilesystem`). */
-  markReadOnly(node: TreeNode): void {
-    this.#readOnly.add(node);
+  /** Nothing can be changed any more but what is mounted (`readOnlyRootFilesystem`). */
+  makeReadOnly(): void {
+    this.#readOnly = true;
   }
 }

@@ -31,7 +31,8 @@ export class NodeFiles {
 
   /** Throws when `subPath` leads out of `volume`. */
   openSubPath(volume: string, subPath: string): string {
-    if (subPath.split('/').includes('..')) throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path ${volume}`);
+    if (subPath.split('/').includes('..'))
+      throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path ${volume}`);
     const path = `${volume}/${subPath}`;
     if (!this.tree.find(path)) this.makeDirectory(path);
     return path;
