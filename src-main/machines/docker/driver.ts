@@ -4,15 +4,13 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { ImageArchive } from '../load-image.ts';
 import type { MachineProgress, MachineResources } from '../machine.ts';
-import { MachineError } from '../errors.ts';
-import { availableCapabilities } from './capabilities.ts';
+import { probeCapabilities } from './capability-probe.ts';
 import { DockerEngine, type EngineReport } from './engine.ts';
 import { watchContainers } from './events.ts';
 import { DockerMachine, type MachineHost } from './machine.ts';
 import { DockerNetwork } from './network.ts';
-import { securityOptions } from './node-container.ts';
+import type { HostTraits } from './node-container.ts';
 import { NodeImage } from './node-image.ts';
-import { dockerLabels } from './labels.ts';
 import { savedImage } from './saved-image.ts';
 import { removeLabeled } from './sweep.ts';
 
@@ -36,7 +34,7 @@ export class DockerDriver {
   readonly #image: NodeImage;
   readonly #labs = new Map<string, DockerLab>();
   readonly #life = Context.background().withCancel();
-  #capabilities: Promise<readonly string[]> | undefined;
+  #traits: Promise<HostTraits> | undefined;
   #watching = false;
 
   constructor(options: DockerDriverOptions) {
@@ -80,7 +78,7 @@ export class DockerDriver {
           this.#watch();
           return this.#image.ensure(context, onProgress);
         },
-        capabilities: (context, image) => this.#probe(context, image),
+        traits: (context, image) => this.#hostTraits(context, image),
       });
       this.#labs.set(name, lab);
     }
@@ -111,14 +109,17 @@ export class DockerDriver {
     );
   }
 
-  #probe(context: Context, image: string): Promise<readonly string[]> {
-    this.#capabilities ??= probeCapabilities(context, this.#engine, this.#options.home, image).catch(
-      (error: unknown) => {
-        this.#capabilities = undefined;
-        throw error;
-      },
-    );
-    return this.#capabilities;
+  /** What this host gives, asked once a life. */
+  #hostTraits(context: Context, image: string): Promise<HostTraits> {
+    const ask = async (): Promise<HostTraits> => {
+      const { cgroupVersion } = await this.#engine.check(context);
+      return { cgroupVersion, capabilities: await probeCapabilities(context, this.#engine, this.#options.home, image) };
+    };
+    this.#traits ??= ask().catch((error: unknown) => {
+      this.#traits = undefined;
+      throw error;
+    });
+    return this.#traits;
   }
 }
 
@@ -171,42 +172,4 @@ export class DockerLab {
       this.#machines.delete(machine.name);
     }
   }
-}
-
-/** Starts a container that ends at once, with each set that has to be tried. */
-async function probeCapabilities(
-  context: Context,
-  engine: DockerEngine,
-  home: string,
-  image: string,
-): Promise<readonly string[]> {
-  const found = await availableCapabilities(async (capabilities) => {
-    const container = await engine.call(context, 'create a container', (docker) =>
-      docker.createContainer({
-        Image: image,
-        Entrypoint: ['/bin/true'],
-        Labels: { [dockerLabels.home]: home },
-        HostConfig: {
-          CapAdd: [...capabilities],
-          CapDrop: ['ALL'],
-          SecurityOpt: securityOptions,
-          NetworkMode: 'none',
-        },
-      }),
-    );
-    try {
-      await container.start();
-      return true;
-    } catch {
-      // What the host withholds shows in no other way than a failed start.
-      return false;
-    } finally {
-      await engine.call(context, 'remove a container', () => container.remove({ force: true, v: true }));
-    }
-  });
-  if (found) return found;
-  throw new MachineError(
-    'FORBIDDEN',
-    'Docker may not give containers the capabilities that a node needs (NET_ADMIN, SYS_ADMIN): run a Docker Engine that is not itself restricted',
-  );
 }

@@ -21,6 +21,7 @@ export interface EngineReport {
   readonly arch: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  readonly cgroupVersion: 1 | 2;
 }
 
 /** One Docker Engine: the only place that calls `dockerode` without translating its errors is inside `call`. */
@@ -59,6 +60,7 @@ export class DockerEngine {
     const info = (await this.call(context, 'ask Docker about its host', (docker) => docker.info())) as {
       readonly NCPU: number;
       readonly MemTotal: number;
+      readonly CgroupVersion?: string;
     };
     return {
       version: version.Version,
@@ -67,6 +69,7 @@ export class DockerEngine {
       arch: version.Arch,
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
+      cgroupVersion: info.CgroupVersion === '1' ? 1 : 2,
     };
   }
 }

@@ -15,7 +15,7 @@ import { engineFailure } from './errors.ts';
 import { execInContainer } from './exec.ts';
 import { containerName, volumeName } from './labels.ts';
 import type { DockerNetwork } from './network.ts';
-import { nodeContainerOptions, nodeVolumes, resourceLimits } from './node-container.ts';
+import { nodeContainerOptions, nodeVolumes, resourceLimits, type HostTraits } from './node-container.ts';
 import { waitForSupervisor } from './supervisor-gate.ts';
 
 /** What machines of one driver share. */
@@ -28,7 +28,7 @@ export interface MachineHost {
   readonly network: DockerNetwork;
   /** The node image's tag, once it is there. */
   image(context: Context, onProgress: (progress: MachineProgress) => void): Promise<string>;
-  capabilities(context: Context, image: string): Promise<readonly string[]>;
+  traits(context: Context, image: string): Promise<HostTraits>;
 }
 
 /** Which files a container was given, by hash, to know whether an agent that runs is the one that is wanted. */
@@ -93,9 +93,9 @@ export class DockerMachine implements RemoteMachine {
   ): Promise<void> {
     const image = this.#image ?? (await this.#host.image(context, onProgress));
     this.#image = image;
-    const { subnet } = await this.#host.network.ensure(context);
+    const { subnet, id } = await this.#host.network.ensure(context);
     onProgress({ text: `Starting the container on ${subnet}` });
-    const there = await this.#matching(context, image);
+    const there = await this.#matching(context, image, id);
     if (!there) await this.#create(context, image);
     const running = there?.State.Running === true;
     if (there?.State.Paused) await this.unpause(context);
@@ -208,12 +208,13 @@ export class DockerMachine implements RemoteMachine {
   }
 
   /** The container, when it is the one that would be made now; another one is removed, its volumes stay. */
-  async #matching(context: Context, image: string): Promise<ContainerInspectInfo | undefined> {
+  async #matching(context: Context, image: string, networkId: string): Promise<ContainerInspectInfo | undefined> {
     const facts = await this.#inspect(context);
     if (!facts) return undefined;
     const endpoint = facts.NetworkSettings.Networks[this.#host.network.name];
     const ip = endpoint?.IPAMConfig?.IPv4Address;
-    const sameNetwork = endpoint !== undefined && ip === this.#host.network.addressOf(this.#hostNumber);
+    // A network that was removed and made again has another id, and the container no way to it.
+    const sameNetwork = endpoint?.NetworkID === networkId && ip === this.#host.network.addressOf(this.#hostNumber);
     if (facts.Config.Image !== image || !sameNetwork) {
       await this.#removeContainer(context);
       return undefined;
@@ -237,7 +238,7 @@ export class DockerMachine implements RemoteMachine {
       network: network.name,
       ip,
       resources: this.#resources,
-      capabilities: await this.#host.capabilities(context, image),
+      traits: await this.#host.traits(context, image),
     });
     await engine.call(context, `create the container ${this.containerName}`, (docker) =>
       docker.createContainer(options),

@@ -7,6 +7,8 @@ import { labLabels, networkName } from './labels.ts';
 import { chooseSubnet, hostBlocks, overlaps } from './subnet.ts';
 
 export interface LabNetworkFacts {
+  /** The engine's own, new each time the network is made. */
+  readonly id: string;
   /** `10.215.0.0/24`. Keep it and name it again, so that the lab has the same addresses next time. */
   readonly subnet: string;
   /** The host's own address on the lab's network. */
@@ -75,11 +77,13 @@ export class DockerNetwork {
 
   async #ensure(context: Context): Promise<LabNetworkFacts> {
     const [existing] = await this.#find(context);
-    const subnet = existing?.subnet ?? (await this.#create(context));
-    const block = parseCidr(subnet);
-    if (!block) throw new MachineError('INVALID', `the network ${this.name} has no IPv4 subnet: remove it`);
+    const { id, subnet } = existing ?? (await this.#create(context));
+    const block = parseCidr(subnet ?? '');
+    if (!block || subnet === undefined) {
+      throw new MachineError('INVALID', `the network ${this.name} has no IPv4 subnet: remove it`);
+    }
     const gateway = formatIpv4(block.base + 1);
-    this.#facts = { subnet, gateway, gatewayIsHost: await isOwnAddress(gateway) };
+    this.#facts = { id, subnet, gateway, gatewayIsHost: await isOwnAddress(gateway) };
     return this.#facts;
   }
 
@@ -93,7 +97,7 @@ export class DockerNetwork {
       .map((network) => ({ id: network.Id, subnet: network.IPAM?.Config?.[0]?.Subnet }));
   }
 
-  async #create(context: Context): Promise<string> {
+  async #create(context: Context): Promise<{ readonly id: string; readonly subnet: string }> {
     const networks = await this.#engine.call(context, 'list networks', (docker) => docker.listNetworks());
     const taken = [
       ...hostBlocks(),
@@ -104,7 +108,7 @@ export class DockerNetwork {
     const subnet = this.#usable(taken) ?? chooseSubnet(taken);
     const block = parseCidr(subnet);
     if (!block) throw new MachineError('INVALID', `${subnet} is no IPv4 subnet`);
-    await this.#engine.call(context, `create the network ${this.name} with ${subnet}`, (docker) =>
+    const network = await this.#engine.call(context, `create the network ${this.name} with ${subnet}`, (docker) =>
       docker.createNetwork({
         Name: this.name,
         Driver: 'bridge',
@@ -113,7 +117,7 @@ export class DockerNetwork {
         IPAM: { Config: [{ Subnet: subnet, Gateway: formatIpv4(block.base + 1) }] },
       }),
     );
-    return subnet;
+    return { id: network.id, subnet };
   }
 
   #usable(taken: readonly Ipv4Block[]): string | undefined {

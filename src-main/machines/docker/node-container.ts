@@ -18,10 +18,16 @@ export interface NodeContainerSpec {
   readonly network: string;
   readonly ip: string;
   readonly resources: MachineResources;
-  readonly capabilities: readonly string[];
+  readonly traits: HostTraits;
 }
 
-/** Needed to run containers inside: mounts, namespaces and a writable /proc/sys. Not `privileged`: no devices, no other caps. */
+/** What the host gives to containers. */
+export interface HostTraits {
+  readonly capabilities: readonly string[];
+  readonly cgroupVersion: 1 | 2;
+}
+
+/** Needed to run containers inside: mounts, namespaces and a writable /proc/sys. Not `privileged`: no other capabilities. */
 export const securityOptions = ['seccomp=unconfined', 'apparmor=unconfined', 'label=disable'];
 
 /** In the API since 1.41, and not in dockerode's types. */
@@ -33,7 +39,7 @@ export function nodeContainerOptions(spec: NodeContainerSpec): ContainerCreateOp
   const { home, lab, node } = spec;
   const labels = nodeLabels(home, lab, node);
   const hostConfig: NodeHostConfig = {
-    CapAdd: [...spec.capabilities],
+    CapAdd: [...spec.traits.capabilities],
     CapDrop: ['ALL'],
     SecurityOpt: securityOptions,
     // Nothing hidden in /proc: the kubelet sets sysctls, and runc mounts /proc for pods.
@@ -41,6 +47,8 @@ export function nodeContainerOptions(spec: NodeContainerSpec): ContainerCreateOp
     ReadonlyPaths: [],
     // The node's cgroup is the root of what it sees, so pods count towards its limits and freeze with it.
     CgroupnsMode: 'private',
+    // cgroup v1 lets a node allow its privileged pods only what it is allowed itself; with v2 each has a filter of its own.
+    ...(spec.traits.cgroupVersion === 1 && { DeviceCgroupRules: ['a *:* rwm'] }),
     Mounts: nodeVolumes.map(({ use, path }) => ({
       Type: 'volume' as const,
       Source: volumeName(home, lab, node, use),
