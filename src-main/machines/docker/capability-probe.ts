@@ -2,6 +2,7 @@ import type { Context } from '#base/context';
 import { MachineError } from '../errors.ts';
 import { availableCapabilities } from './capabilities.ts';
 import type { DockerEngine } from './engine.ts';
+import { engineFacts, machineErrorOf } from './errors.ts';
 import { dockerLabels } from './labels.ts';
 import { securityOptions } from './node-container.ts';
 
@@ -12,7 +13,7 @@ export async function probeCapabilities(
   home: string,
   image: string,
 ): Promise<readonly string[]> {
-  const found = await availableCapabilities(async (capabilities) => {
+  const start = async (capabilities: readonly string[]): Promise<unknown> => {
     const container = await engine.call(context, 'create a container', (docker) =>
       docker.createContainer({
         Image: image,
@@ -28,15 +29,18 @@ export async function probeCapabilities(
     );
     try {
       await container.start();
-      return true;
-    } catch {
-      // What the host withholds shows in no other way than a failed start.
-      return false;
+      return undefined;
+    } catch (error) {
+      return error;
     } finally {
       await engine.call(context, 'remove a container', () => container.remove({ force: true, v: true }));
     }
-  });
+  };
+  // What the host withholds shows in no other way than a failed start.
+  const found = await availableCapabilities(async (capabilities) => (await start(capabilities)) === undefined);
   if (found) return found;
+  const otherwise = await start([]);
+  if (otherwise !== undefined) throw machineErrorOf(otherwise, 'start a container', engineFacts(engine.endpoint));
   throw new MachineError(
     'FORBIDDEN',
     'Docker may not give containers the capabilities that a node needs (NET_ADMIN, SYS_ADMIN): run a Docker Engine that is not itself restricted',
