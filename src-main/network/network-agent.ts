@@ -8,8 +8,10 @@ import type { Informer, InformerFactory, KubeClient, Reconciler } from '#client/
 import { createReconciler } from '#client/reconciler';
 import { nodes } from '#client/resources';
 import { cniConfig, cniConfigName, podMtu, writeWhole } from './cni/cni-config.ts';
+import { HostPortForwarder } from './host-ports.ts';
 import type { Kernel } from './kernel.ts';
 import { mainLink } from './link.ts';
+import { AddressHolder } from './load-balancer/address-holder.ts';
 import { internalIP, vtepMacOf, type NodeKeys } from './node-facts.ts';
 import { applyEgress } from './node-setup.ts';
 import { PolicyEnforcer } from './policy/policy-enforcer.ts';
@@ -34,11 +36,12 @@ export interface NetworkAgentOptions {
 }
 
 /** Pods come and go in crowds: one ruleset for all of them. */
-const policyDelayMs = 50;
+const crowdDelayMs = 50;
 /** What the kernel forgot without telling us (a link that went down, a person's `ip route flush`) is mended after this. */
 const resyncMs = 15_000;
 
 type Part = 'node' | 'routes' | 'egress';
+type PodPart = 'policies' | 'policy-check' | 'host-ports' | 'balancers';
 
 /**
  * Makes the network of one node what the cluster's objects say: CNI configuration, annotations of its own Node, routes and
@@ -48,26 +51,30 @@ export class NetworkAgent {
   readonly #options: NetworkAgentOptions;
   readonly #nodes: Informer<Node>;
   readonly #queue: Reconciler;
+  /** A queue of its own: routes do not wait for the lists of all pods and Services. */
+  readonly #podQueue: Reconciler;
   readonly #policies: PolicyEnforcer;
-  /** Of its own: an API server without NetworkPolicy must not keep routes waiting. */
-  readonly #policyQueue: Reconciler;
+  readonly #hostPorts: HostPortForwarder;
+  readonly #balancers: AddressHolder;
 
   constructor(options: NetworkAgentOptions) {
     this.#options = options;
     const { clock, random, logger, informers } = options;
     this.#nodes = informers.informer<Node>(nodes);
-    this.#policies = new PolicyEnforcer({
-      ...{ nodeName: options.nodeName, kernel: options.kernel, informers },
-      onChange: () => this.#policyQueue.enqueueAfter('sync', policyDelayMs),
-    });
     this.#queue = createReconciler({
       ...{ name: 'network', clock, random, logger, workers: 1 },
       sync: (context, key) => this.#sync(context, key as Part),
     });
-    this.#policyQueue = createReconciler({
-      ...{ name: 'network-policy', clock, random, logger, workers: 1 },
-      sync: (context, key) => (key === 'check' ? this.#policies.check(context) : this.#policies.sync(context)),
+    this.#podQueue = createReconciler({
+      ...{ name: 'network-pods', clock, random, logger, workers: 1 },
+      sync: (context, key) => this.#syncPods(context, key as PodPart),
     });
+    const { nodeName, kernel, keys } = options;
+    const parts = { nodeName, kernel, informers };
+    const later = (part: PodPart) => (): void => this.#podQueue.enqueueAfter(part, crowdDelayMs);
+    this.#policies = new PolicyEnforcer({ ...parts, onChange: later('policies') });
+    this.#hostPorts = new HostPortForwarder({ ...parts, onChange: later('host-ports') });
+    this.#balancers = new AddressHolder({ ...parts, keys, logger, onChange: later('balancers') });
   }
 
   /** Works until `life` ends. What was set stays: a restarted agent finds it, and pods go on meanwhile. */
@@ -83,8 +90,8 @@ export class NetworkAgent {
     informers.start(life);
     this.#queue.start(life);
     this.#queue.enqueue('egress');
-    this.#policyQueue.start(life);
-    this.#policyQueue.enqueue('sync');
+    this.#podQueue.start(life);
+    for (const part of ['policies', 'host-ports', 'balancers'] as const) this.#podQueue.enqueue(part);
     this.#resync(life);
   }
 
@@ -97,7 +104,7 @@ export class NetworkAgent {
     if (life.ended) return;
     const timer = this.#options.clock.setTimer(resyncMs, () => {
       for (const part of ['node', 'routes'] as const) this.#queue.enqueue(part);
-      this.#policyQueue.enqueue('check');
+      for (const part of ['policy-check', 'balancers'] as const) this.#podQueue.enqueue(part);
       this.#resync(life);
     });
     life.onEnd(() => timer.dispose());
@@ -111,6 +118,19 @@ export class NetworkAgent {
         return this.#syncNode(context);
       case 'routes':
         return this.#syncRoutes(context);
+    }
+  }
+
+  async #syncPods(context: Context, part: PodPart): Promise<void> {
+    switch (part) {
+      case 'policies':
+        return this.#policies.sync(context);
+      case 'policy-check':
+        return this.#policies.check(context);
+      case 'host-ports':
+        return this.#hostPorts.sync(context);
+      case 'balancers':
+        return this.#balancers.sync(context);
     }
   }
 

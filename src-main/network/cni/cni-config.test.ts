@@ -18,7 +18,6 @@ describe('cniConfig', () => {
           mtu: 1450,
           ipam: { ranges: [[{ subnet: '10.244.1.0/24' }]] },
         },
-        { type: 'portmap', capabilities: { portMappings: true } },
       ],
     });
   });

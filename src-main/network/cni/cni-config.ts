@@ -12,8 +12,8 @@ export function podMtu(linkMtu: number): number {
 }
 
 /**
- * The network configuration list of a node (CNI specification 1.0.0): a bridge with an address for each pod, and host ports. The
- * runtime brings up the loopback device of a pod by itself.
+ * The network configuration list of a node (CNI specification 1.0.0): a bridge with an address for each pod. The
+ * runtime brings up the loopback device of a pod by itself, and host ports are `host-ports.ts`, as the plugin for them needs iptables.
  */
 export function cniConfig(podCIDR: string, linkMtu: number): string {
   const list = {
@@ -32,7 +32,6 @@ export function cniConfig(podCIDR: string, linkMtu: number): string {
         mtu: podMtu(linkMtu),
         ipam: { type: 'host-local', ranges: [[{ subnet: podCIDR }]] },
       },
-      { type: 'portmap', capabilities: { portMappings: true }, snat: true },
     ],
   };
   return `${JSON.stringify(list, undefined, 2)}\n`;

@@ -1,5 +1,8 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { promisify } from 'node:util';
 import { ProgramKernel } from '#network/kernel';
+
+const execute = promisify(execFile);
 
 /**
  * Nodes and links made of network namespaces of this machine: nothing leaves them. A link is a namespace with a bridge; a node
@@ -72,19 +75,24 @@ export class LabNet {
     return execFileSync('ip', ['netns', 'exec', this.name(short), ...command], { encoding: 'utf8', stdio: 'pipe' });
   }
 
-  /** Whether the program ended with 0. */
-  try(short: string, ...command: string[]): boolean {
-    try {
-      this.run(short, ...command);
-      return true;
-    } catch (error) {
-      if (typeof (error as { status?: unknown }).status !== 'number') throw error;
-      return false;
-    }
+  /** Whether the program ended with 0. Does not hold up the event loop, on which agents of the test may run. */
+  async try(short: string, ...command: string[]): Promise<boolean> {
+    return (await this.#outcome(short, command)) !== undefined;
   }
 
-  pings(from: string, ip: string, ...options: string[]): boolean {
+  pings(from: string, ip: string, ...options: string[]): Promise<boolean> {
     return this.try(from, 'ping', '-n', '-q', '-c', '1', '-W', '1', ...options, ip);
+  }
+
+  /** Standard output; undefined when the program ended with another code than 0. */
+  async #outcome(short: string, command: readonly string[]): Promise<string | undefined> {
+    try {
+      const { stdout } = await execute('ip', ['netns', 'exec', this.name(short), ...command]);
+      return stdout;
+    } catch (error) {
+      if (typeof (error as { code?: unknown }).code !== 'number') throw error;
+      return undefined;
+    }
   }
 
   /** A server that answers each TCP connection, or each UDP datagram, on `port` with `text` and who asked. */
@@ -105,15 +113,11 @@ export class LabNet {
   }
 
   /** What a server made by {@link serve} answers; undefined when there is no answer within a second. */
-  ask(from: string, ip: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): string | undefined {
+  async ask(from: string, ip: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<string | undefined> {
     const tcp = `const s=require('net').connect(${port},'${ip}');s.setTimeout(1000,()=>process.exit(1));s.on('error',()=>process.exit(1));s.once('data',(d)=>{process.stdout.write(d);process.exit(0)})`;
     const udp = `const d=require('dgram').createSocket('udp4');setTimeout(()=>process.exit(1),1000);d.once('message',(m)=>{process.stdout.write(m);process.exit(0)});d.send('?',${port},'${ip}')`;
-    try {
-      return this.run(from, process.execPath, '-e', protocol === 'tcp' ? tcp : udp).trim();
-    } catch (error) {
-      if ((error as { status?: number | null }).status !== 1) throw error;
-      return undefined;
-    }
+    const program = [process.execPath, '-e', protocol === 'tcp' ? tcp : udp];
+    return (await this.#outcome(from, program))?.trim();
   }
 
   dispose(): void {
