@@ -40,23 +40,21 @@ export async function servePortForward(socket: MessageSocket, options: PortForwa
 /** One connection from its pair of streams to its end. */
 async function forward(options: PortForwardOptions, error: SpdyStream, data: SpdyStream): Promise<void> {
   const port = Number(data.headers['port']);
-  let connection: ByteStream;
+  let connection: ByteStream | undefined;
   try {
     connection = await options.dial(port);
-  } catch (cause) {
-    await error.write(Buffer.from(`error forwarding port ${port} to pod ${options.pod}, uid : ${messageOf(cause)}`));
-    await error.end();
-    await data.reset();
-    return;
-  }
-  const upload = copyIn(data, connection);
-  try {
+    const upload = copyIn(data, connection);
     for await (const chunk of connection.incoming) await data.write(chunk);
     await data.end();
     await error.end();
     await upload;
+  } catch (cause) {
+    // Runtimes that stream find out late that nobody listens: the client is told in the same words.
+    await error.write(Buffer.from(`error forwarding port ${port} to pod ${options.pod}, uid : ${messageOf(cause)}`));
+    await error.end();
+    await data.reset();
   } finally {
-    connection.destroy();
+    connection?.destroy();
   }
 }
 

@@ -238,8 +238,12 @@ export class GrpcRuntime extends GrpcImages implements RuntimeService, ImageServ
     const { log_path: path } = await this.#container(context, containerId);
     if (!path) throw new CriError('FailedPrecondition', `container "${containerId}" was created without a log path`);
     const running = async (): Promise<boolean> => {
-      const status = await this.#container(context, containerId).catch(nothingIfNotFound);
-      return status?.state === 'CONTAINER_RUNNING' || status?.state === 'CONTAINER_CREATED';
+      const status = await this.#container(context, containerId).catch((error: unknown) => {
+        // A runtime that is away for a moment has not ended the container.
+        if (error instanceof CriError && error.code !== 'NotFound') return 'unknown' as const;
+        return nothingIfNotFound(error);
+      });
+      return status === 'unknown' || status?.state === 'CONTAINER_RUNNING' || status?.state === 'CONTAINER_CREATED';
     };
     return readLogFile(context, path, { ...options, clock: this.#options.clock, running });
   }

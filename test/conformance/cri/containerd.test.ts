@@ -1,16 +1,18 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RealClock } from '#base/clock';
-import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
 import { GrpcRuntime } from '#cri/grpc/runtime';
 import { buildBusyboxImage, buildPauseImage } from '#images/busybox-image';
+import { layerOfFiles } from '#images/layer';
+import { buildImage } from '#images/oci-archive';
 import { staticBusybox } from '../../harness/busybox.ts';
 import { containerdPrograms, TestContainerd } from '../../harness/containerd.ts';
 import { skipWithout } from '../../harness/programs.ts';
-import type { RuntimeUnderTest } from './bench.ts';
+import { ImageRegistry } from '../../harness/image-registry.ts';
+import { Bench, context, type RuntimeUnderTest, type Target } from './bench.ts';
 import { criConformance } from './suite.ts';
 
 describe.skipIf(skipWithout(staticBusybox, ...containerdPrograms))('a containerd of its own', () => {
@@ -35,7 +37,7 @@ describe.skipIf(skipWithout(staticBusybox, ...containerdPrograms))('a containerd
       patience: (promise) => promise,
       pass: (ms) => sleep(ms),
       provide: async (image) => {
-        if (await runtime.imageStatus(Context.background(), image)) return;
+        if (await runtime.imageStatus(context, image)) return;
         await containerd.import(await buildBusyboxImage(busybox));
       },
       folder: async (files) => {
@@ -56,7 +58,7 @@ describe.skipIf(skipWithout(staticBusybox, ...containerdPrograms))('a containerd
     };
   }
 
-  criConformance({
+  const target: Target = {
     name: 'containerd',
     open,
     webServer: {
@@ -66,5 +68,80 @@ describe.skipIf(skipWithout(staticBusybox, ...containerdPrograms))('a containerd
     cannot: {
       'half-closed port-forward': 'containerd 1.6 ends a forwarded connection when either side has closed its half',
     },
+  };
+  criConformance(target);
+
+  it('goes on when containerd is killed and comes back: the containers, the client, its events and followed logs', async () => {
+    const bench = new Bench(target);
+    await bench.setUp();
+    try {
+      const seen: string[] = [];
+      const { context: listening, cancel } = context.withCancel();
+      const events = bench.runtime.getContainerEvents(listening);
+      const reading = (async () => {
+        for await (const event of events) seen.push(`${event.containerId} ${event.type}`);
+      })();
+      const id = await bench.start(['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.2; done']);
+      const before = await bench.runtime.containerStatus(context, id);
+      const followed: number[] = [];
+      const log = await bench.runtime.containerLog(listening, id, { follow: true });
+      const following = (async () => {
+        for await (const record of log) followed.push(Number(Buffer.from(record.text).toString()));
+      })();
+      await containerd.restart();
+      await expect.poll(() => bench.runtime.version(context).catch(() => undefined), { timeout: 10_000 }).toBeDefined();
+      expect(await bench.runtime.containerStatus(context, id)).toEqual(before);
+      expect(await bench.output(id, 'echo', 'alive')).toBe('alive\n');
+      await bench.runtime.stopContainer(context, id, 0);
+      await expect.poll(() => seen, { timeout: 5000 }).toContain(`${id} CONTAINER_STOPPED_EVENT`);
+      await following;
+      expect(followed).toEqual(followed.map((_, index) => index + 1));
+      cancel();
+      await reading;
+    } finally {
+      await bench.tearDown();
+    }
+  });
+
+  it('pulls from a registry with the credentials it is given, and says what is wrong with others', async () => {
+    const registry = new ImageRegistry('me', 'secret');
+    const port = await registry.listen(containerd.hostAddress);
+    const host = `${containerd.hostAddress}:${port}`;
+    const hosts = join(containerd.folder, 'registries', host);
+    mkdirSync(hosts, { recursive: true });
+    writeFileSync(
+      join(hosts, 'hosts.toml'),
+      `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`,
+    );
+    const runtime = connect();
+    try {
+      const layer = layerOfFiles([{ path: 'only-here', type: 'file', content: host }]);
+      const built = await buildImage({ names: [], layers: [layer], config: { cmd: ['/only-here'] } });
+      registry.put('team/tool', 'v1', built);
+      const name = `${host}/team/tool:v1`;
+      await expect(runtime.pullImage(context, name)).rejects.toMatchObject({ name: 'CriError' });
+      const wrong = { username: 'me', password: 'wrong' };
+      await expect(runtime.pullImage(context, name, wrong)).rejects.toMatchObject({
+        message: expect.stringMatching(/unauthorized|401|authorization failed/i),
+      });
+      const right = { username: 'me', password: 'secret' };
+      expect(await runtime.pullImage(context, name, right)).toBe(built.id);
+      expect(registry.requests).toContain(`200 team/tool/blobs/${built.layers[0]?.blob.digest}`);
+      expect(await runtime.imageStatus(context, name)).toMatchObject({
+        id: built.id,
+        repoTags: expect.arrayContaining([name]),
+        repoDigests: [`${host}/team/tool@${built.digest}`],
+      });
+      const auth = Buffer.from('me:secret').toString('base64');
+      await expect(runtime.pullImage(context, `${host}/team/tool:v2`, { auth })).rejects.toMatchObject({
+        code: 'NotFound',
+      });
+      await runtime.removeImage(context, name);
+      expect(await runtime.pullImage(context, `${host}/team/tool@${built.digest}`, { auth })).toBe(built.id);
+      await runtime.removeImage(context, built.id);
+    } finally {
+      runtime.close();
+      await registry.close();
+    }
   });
 });
