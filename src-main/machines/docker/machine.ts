@@ -161,7 +161,8 @@ export class DockerMachine implements RemoteMachine {
    * loopback, pods), and all addresses where the engine runs in a machine of its own, through a relay in the container.
    */
   async dial(context: Context, address: SocketAddress): Promise<ByteStream> {
-    if (address.ip === this.address && this.#routable !== false) {
+    const routable = this.#host.network.facts?.gatewayIsHost === false ? false : this.#routable;
+    if (address.ip === this.address && routable !== false) {
       try {
         const stream = await dialDirect(context, this.#host.clock, address);
         this.#routable = true;

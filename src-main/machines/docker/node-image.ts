@@ -9,10 +9,13 @@ import { MachineError } from '../errors.ts';
 import { machinePaths, type MachineProgress } from '../machine.ts';
 import { archiveOf, type ArchiveFile } from './archive.ts';
 import type { DockerEngine } from './engine.ts';
+import { dockerLabels } from './labels.ts';
 import { agentDockerfile, baseTag, nodeTag } from './node-recipe.ts';
 import { buildImage, RootFsBuilder } from './root-fs.ts';
 
 type OnProgress = (progress: MachineProgress) => void;
+
+const keptImageMs = 24 * 3600 * 1000;
 
 export interface NodeImageOptions {
   readonly engine: DockerEngine;
@@ -65,8 +68,29 @@ export class NodeImage {
       ...files.map((file) => ({ path: `drydock${file.path}`, content: file.content })),
     ]);
     await buildImage(context, this.#options.engine, tag, 'node', recipe, () => {});
+    await this.#prune(context, [base, tag]);
     onProgress({ text: 'The node image is ready', fraction: 1 });
     return tag;
+  }
+
+  /** Images of earlier bundles that nobody uses; young ones may be another Drydock's. */
+  async #prune(context: Context, keep: readonly string[]): Promise<void> {
+    const { engine, clock, logger } = this.#options;
+    const images = await engine.call(context, 'list images', (docker) =>
+      docker.listImages({ filters: { label: [dockerLabels.image] } }),
+    );
+    for (const image of images) {
+      const tags = image.RepoTags ?? [];
+      if (tags.some((tag) => keep.includes(tag)) || image.Created * 1000 > clock.now() - keptImageMs) continue;
+      try {
+        await engine.call(context, `remove the image ${tags[0] ?? image.Id}`, (docker) =>
+          docker.getImage(image.Id).remove(),
+        );
+      } catch (error) {
+        context.check();
+        logger.debug('an old node image stays', { image: tags[0], reason: messageOf(error) });
+      }
+    }
   }
 
   async #buildBase(context: Context, tag: string, onProgress: OnProgress): Promise<void> {
