@@ -15,7 +15,7 @@ import { RestClient } from '#client/rest-client';
 import { ControllerManager } from '#controller-manager/controller-manager';
 import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
-import { apiAddress, embeddedBalancerPool, kubernetesServiceIp, serviceCidr } from './addresses.ts';
+import { apiAddress, kubernetesServiceIp, serviceCidr } from './addresses.ts';
 import { EmbeddedStore } from './embedded-store.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
   readonly etcdPort: number;
   readonly pki: ClusterPki;
   readonly kubelets: KubeletLocator;
+  /** Addresses for Services of type LoadBalancer, both ends included. */
+  readonly balancerPool: () => { readonly first: string; readonly last: string };
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -61,7 +63,7 @@ export class ControlPlane {
       controllers: kubeControllers({
         rootCa: pki.ca.certificate,
         signing: pki.ca,
-        loadBalancerPool: embeddedBalancerPool,
+        loadBalancerPool: options.balancerPool,
       }),
     });
   }

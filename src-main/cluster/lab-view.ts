@@ -97,8 +97,8 @@ export interface RunningLab {
   readonly faults?: LabFaults;
   /** Answers with the new node's name when it is Ready. */
   addWorker(context: Context, wanted: NewWorker, onSteps?: (steps: readonly LabStep[]) => void): Promise<string>;
-  /** Puts an image on every real node. Absent where there is none. */
-  loadImage?(context: Context, source: ImageSource, onSteps: (steps: readonly LabStep[]) => void): Promise<void>;
+  /** Puts an image on every real node that runs. Throws MachineError. */
+  loadImage(context: Context, source: ImageSource, onSteps: (steps: readonly LabStep[]) => void): Promise<void>;
   killWorker(context: Context, name: string): Promise<void>;
   startWorker(context: Context, name: string): Promise<void>;
   deleteWorker(context: Context, name: string): Promise<void>;

@@ -12,23 +12,25 @@ import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
 import type { EtcdClient } from '#etcd/client';
-import type { DockerDriver } from '#machines/docker/driver';
 import { Fabric } from '#machines/embedded/fabric';
 import type { MachineProgress } from '#machines/machine';
-import { apiAddress } from './addresses.ts';
+import { apiAddress, balancerPoolOf } from './addresses.ts';
 import { installAddons } from './addons.ts';
 import { BootstrapToken } from './bootstrap-token.ts';
 import { ControlPlane } from './control-plane.ts';
 import { HostAccess } from './host-access.ts';
+import { forgetSshSecrets, saveSshSecrets, sshSecretsOf } from './ssh-config.ts';
 import { Steps } from './steps.ts';
-import { WorkerFactory } from './workers/worker-factory.ts';
+import { RemoteWorker } from './workers/remote-worker.ts';
+import { WorkerFactory, type RealNodeDrivers } from './workers/worker-factory.ts';
 import type { Worker } from './workers/worker.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import { withWorker, type DriverName, type LabConfig } from './lab-config.ts';
+import { loadLabImage } from './image-loading.ts';
 import { labKubeconfigPath } from './lab-kubeconfig.ts';
-import type { EtcdAccess, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
+import type { EtcdAccess, ImageSource, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
 import { TruthTeller } from './truths.ts';
@@ -41,7 +43,7 @@ export interface LabOptions {
   readonly config: LabConfig;
   readonly folder: string;
   readonly pki: ClusterPki;
-  readonly docker: () => Promise<DockerDriver>;
+  readonly drivers: RealNodeDrivers;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -71,6 +73,7 @@ export class Lab implements RunningLab {
     this.controlPlane = new ControlPlane({
       ...{ master: masterName, folder, pki, clock, random, logger },
       ...{ apiPort: config.apiPort, etcdPort: config.etcdPort },
+      balancerPool: () => balancerPoolOf(this.#config),
       kubelets: (context, nodeName) => this.#kubeletOf(context, nodeName),
     });
     const userAgent = `drydock/${kubernetesVersion}`;
@@ -80,9 +83,9 @@ export class Lab implements RunningLab {
       workers: () => this.workers,
       logger: logger.named('host-access'),
     });
-    const { docker } = options;
+    const { drivers } = options;
     this.#factory = new WorkerFactory({
-      ...{ lab: config, folder, pki, docker, clock, random, logger, fabric: this.fabric },
+      ...{ lab: config, folder, pki, drivers, clock, random, logger, fabric: this.fabric },
       ...{ controlPlane: this.controlPlane, admin: new RestClient(this.admin) },
       token: new BootstrapToken(pki.folder, clock),
     });
@@ -177,6 +180,7 @@ export class Lab implements RunningLab {
     const steps = new Steps(Object.values(texts), new RealClock(), onSteps);
     await steps.run(texts.prepare, (report) => this.#prepareDriver(context, worker.driver, report));
     await this.#factory.connect();
+    if (wanted.ssh) saveSshSecrets(this.#options.folder, name, sshSecretsOf(wanted.ssh));
     this.#keep({ ...config, ...this.#dockerNetwork() });
     await this.installAddons(context);
     const added = this.#factory.create(worker);
@@ -200,12 +204,21 @@ export class Lab implements RunningLab {
     const worker = this.worker(name);
     await worker.remove(context);
     this.#workers.delete(name);
+    forgetSshSecrets(this.#options.folder, name);
     this.#keep({ ...this.#config, workers: this.#config.workers.filter((one) => one.name !== name) });
     try {
       await new RestClient(this.admin).resource<Node>(nodes).delete(context, '', name);
     } catch (error) {
       if (!isStatus(error, 'NotFound')) throw error;
     }
+  }
+
+  async loadImage(context: Context, source: ImageSource, onSteps: (steps: readonly LabStep[]) => void): Promise<void> {
+    const machines = this.workers.flatMap((worker) =>
+      worker instanceof RemoteWorker && worker.state === 'running' ? [worker.machine] : [],
+    );
+    const { drivers } = this.#options;
+    await loadLabImage(context, source, { machines, docker: drivers.docker, cacheFolder: drivers.imageCache, onSteps });
   }
 
   truths(): Promise<readonly LabTruth[]> {

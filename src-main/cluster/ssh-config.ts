@@ -20,6 +20,8 @@ export interface NewSshHop {
 
 export interface NewSshMachine extends NewSshHop {
   readonly jump?: NewSshHop;
+  /** Path of an archive on this computer with what is to be installed, for a machine that reaches no mirror. */
+  readonly archive?: string;
 }
 
 /** The same as `lab.json` keeps it: where secrets are needed, {@link SshSecrets} has them. */
@@ -35,6 +37,7 @@ export interface SshHopConfig {
 
 export interface SshMachineConfig extends SshHopConfig {
   readonly jump?: SshHopConfig;
+  readonly archive?: string;
 }
 
 /** Passwords or passphrases of a machine and of its jump host: a file of mode 0600, never shown, never logged. */
@@ -44,7 +47,12 @@ export interface SshSecrets {
 }
 
 export function sshConfigOf(machine: NewSshMachine): SshMachineConfig {
-  return { ...hopConfigOf(machine), ...(machine.jump ? { jump: hopConfigOf(machine.jump) } : {}) };
+  const { jump, archive } = machine;
+  return {
+    ...hopConfigOf(machine),
+    ...(jump ? { jump: hopConfigOf(jump) } : {}),
+    ...(archive === undefined ? {} : { archive }),
+  };
 }
 
 function hopConfigOf({ host, port, user, auth, hostKey }: NewSshHop): SshHopConfig {
@@ -94,6 +102,7 @@ export function decodeSsh(value: unknown): SshMachineConfig {
   return {
     ...decodeHop(record),
     ...(record['jump'] === undefined ? {} : { jump: decodeHop(asRecord(record['jump'], 'jump')) }),
+    ...(record['archive'] === undefined ? {} : { archive: asText(record['archive'], 'archive') }),
   };
 }
 

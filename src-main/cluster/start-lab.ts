@@ -6,7 +6,6 @@ import type { Logger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
 import { EtcdError } from '#etcd/client';
 import { Lab, powerOn } from './lab.ts';
-import type { DockerDriver } from '#machines/docker/driver';
 import type { MachineProgress } from '#machines/machine';
 import { ClusterError } from './errors.ts';
 import { writeFileAtomic } from './files.ts';
@@ -17,13 +16,14 @@ import type { LabStep } from './lab-view.ts';
 import { loadOrCreatePki } from './pki.ts';
 import { freePort } from './ports.ts';
 import { Steps } from './steps.ts';
+import type { RealNodeDrivers } from './workers/worker-factory.ts';
 import type { Worker } from './workers/worker.ts';
 
 export interface StartLabOptions {
   readonly config: LabConfig;
   readonly folder: string;
-  /** Loads the driver that Docker workers come from; called by labs that have some. Absent: the host offers none. */
-  readonly docker?: () => Promise<DockerDriver>;
+  /** Absent: the host offers simulated nodes only. */
+  readonly drivers?: RealNodeDrivers;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of everything that is chosen by chance; a fresh one when absent. */
@@ -62,8 +62,8 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   const progress = new Steps(texts, new RealClock(), onSteps);
   // Certificates are checked by programs that live in real time, whatever the lab's clock says.
   const pki = await progress.run(steps.keys, () => loadOrCreatePki(join(folder, 'pki'), new RealClock().now()));
-  const { docker = noDocker } = options;
-  const lab = new Lab({ config, folder, pki, docker, clock, random: new SeededRandom(seed), logger, onConfig });
+  const { drivers = simulatedOnly } = options;
+  const lab = new Lab({ config, folder, pki, drivers, clock, random: new SeededRandom(seed), logger, onConfig });
   try {
     const prepare = (report: (progress: MachineProgress) => void) => lab.prepareWorkers(context, report);
     await (remote.length > 0 ? progress.run(driversText, prepare) : prepare(() => {}));
@@ -85,9 +85,13 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   }
 }
 
-async function noDocker(): Promise<never> {
-  throw new ClusterError('UNSUPPORTED', 'this host was started without the Docker driver');
-}
+const simulatedOnly: RealNodeDrivers = {
+  docker: async () => {
+    throw new ClusterError('UNSUPPORTED', 'this host was started without the drivers of real nodes');
+  },
+  agentBundle: '',
+  imageCache: '',
+};
 
 async function startWorker(context: Context, worker: Worker, progress: Steps): Promise<void> {
   const { name, driver } = worker.config;

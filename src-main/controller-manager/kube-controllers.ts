@@ -33,8 +33,11 @@ export interface KubeControllersOptions {
   readonly signing: SigningAuthority;
   /** Where nodes get their pod ranges from. Default `10.244.0.0/16`. */
   readonly clusterCidr?: string;
-  /** Where Services of type LoadBalancer get their addresses from; none: they wait for a controller of the user's. */
-  readonly loadBalancerPool?: AddressRange;
+  /**
+   * Where Services of type LoadBalancer get their addresses from, asked when the controller starts; none: they wait for a
+   * controller of the user's.
+   */
+  readonly loadBalancerPool?: () => AddressRange;
 }
 
 /** All controllers of a cluster, under upstream's names (kube-controller-manager `names`, release 1.36). */
@@ -45,7 +48,7 @@ export function kubeControllers(options: KubeControllersOptions): readonly Contr
         {
           name: 'service-lb-controller',
           eventSource: 'service-controller',
-          create: (o) => new ServiceLbController({ ...o, pool }),
+          create: (o) => new ServiceLbController({ ...o, pool: pool() }),
         },
       ]
     : [];

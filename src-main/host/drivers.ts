@@ -3,8 +3,10 @@ import type { Clock } from '#base/clock';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
+import { freshSeed, SeededRandom } from '#base/random';
 import type { Home } from '#cluster/home';
 import type { LabConfig } from '#cluster/lab-config';
+import type { RealNodeDrivers } from '#cluster/workers/worker-factory';
 import type { DockerDriver } from '#machines/docker/driver';
 
 /** Where the build lies: `main`, `preload`, `renderer` and `agent` are in it. */
@@ -20,19 +22,31 @@ export interface DriversOptions {
 }
 
 /** The drivers of real nodes, one of each for a home. Loaded when first used: simulated labs need none of their code. */
-export class Drivers {
+export class Drivers implements RealNodeDrivers {
+  readonly agentBundle: string;
+  readonly imageCache: string;
   readonly #options: DriversOptions;
   #docker: Promise<DockerDriver> | undefined;
 
   constructor(options: DriversOptions) {
     this.#options = options;
+    this.imageCache = join(options.home.path, 'cache/images');
+    this.agentBundle = join(options.installation.outFolder, 'agent/node-agent.cjs');
   }
 
   /** The first call also removes what labs that are no more have left in Docker. */
   readonly docker = (): Promise<DockerDriver> => (this.#docker ??= this.#openDocker());
 
-  /** Takes away everything a stopped lab has in Docker. Throws MachineError. */
+  /** Takes away everything a stopped lab has in Docker and on machines reached by SSH. Throws MachineError. */
   async removeLab(config: LabConfig): Promise<void> {
+    const machines = config.workers.filter((worker) => worker.driver === 'ssh');
+    if (machines.length > 0) {
+      const { removeSshWorkers } = await import('#cluster/workers/ssh-nodes');
+      const { home, clock, logger } = this.#options;
+      const random = new SeededRandom(freshSeed());
+      const options = { folder: home.labFolder(config.name), agentBundle: this.agentBundle, clock, random, logger };
+      await removeSshWorkers(Context.background(), machines, options);
+    }
     const usesDocker = config.docker !== undefined || config.workers.some((worker) => worker.driver === 'docker');
     if (usesDocker) await (await this.docker()).lab(config.name).remove(Context.background());
   }
@@ -42,9 +56,9 @@ export class Drivers {
   }
 
   async #openDocker(): Promise<DockerDriver> {
-    const { home, clock, logger, installation } = this.#options;
+    const { home, clock, logger } = this.#options;
     const { DockerDriver } = await import('#machines/docker/driver');
-    const agentBundle = join(installation.outFolder, 'agent/node-agent.cjs');
+    const { agentBundle } = this;
     const driver = new DockerDriver({ home: home.path, clock, logger: logger.named('docker'), agentBundle });
     try {
       await driver.sweep(Context.background(), home.labNames());

@@ -2,9 +2,6 @@ import type { Context } from '#base/context';
 import type { CallName, CallRequest, CallResponse } from '#contract/calls';
 import type { StreamEvent, WatchItem, WatchName, WatchRequest } from '#contract/watches';
 
-/** Calls that need a driver which a host may be built without; asking for one of them is NotFound then. */
-type OptionalCall = 'docker.check' | 'ssh.probe';
-
 export type CallHandler<N extends CallName> = (context: Context, request: CallRequest<N>) => Promise<CallResponse<N>>;
 type Handlers<Names extends CallName> = { readonly [N in Names]: CallHandler<N> };
 
@@ -17,7 +14,7 @@ type Handlers<Names extends CallName> = { readonly [N in Names]: CallHandler<N> 
  * iteration, or the end of `context`, closes the watch.
  */
 export interface ContractHandlers {
-  readonly calls: Handlers<Exclude<CallName, OptionalCall>> & Partial<Handlers<OptionalCall>>;
+  readonly calls: Handlers<CallName>;
   readonly watches: {
     readonly [N in WatchName]: (context: Context, request: WatchRequest<N>) => AsyncIterable<StreamEvent<WatchItem<N>>>;
   };

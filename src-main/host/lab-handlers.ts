@@ -3,6 +3,7 @@ import type { Clock } from '#base/clock';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
+import { MachineError } from '#machines/errors';
 import { ClusterError, type ClusterErrorCode } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
@@ -12,10 +13,12 @@ import type { ImageSource } from '#contract/machines';
 import type { Fault } from '#contract/faults';
 import type { StreamEvent } from '#contract/watches';
 import type { ApiAccess } from './api-access.ts';
+import type { Drivers } from './drivers.ts';
 import type { ContractHandlers } from './handlers.ts';
 import { keyedStream } from './keyed-stream.ts';
 import type { Labs } from './labs.ts';
 import { objectStream } from './object-stream.ts';
+import { checkDocker, probeMachine, statusOfMachineError } from './machine-calls.ts';
 import { logStream, type ExecSessions } from './pod-streams.ts';
 import type { SettingsFile } from './settings-file.ts';
 import { listKeys, readKey, storeStream } from './store-view.ts';
@@ -27,6 +30,7 @@ export interface LabHandlersOptions {
   readonly settings: SettingsFile;
   readonly tasks: Tasks;
   readonly sessions: ExecSessions;
+  readonly drivers: Drivers;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
@@ -69,6 +73,8 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
       answer(() => faultsOf(labs, lab).add(context, spec, forSeconds * 1000)),
     'fault.heal': (context, { lab, id }) => done(() => faultsOf(labs, lab).heal(context, id)),
     'image.load': (context, request) => done(() => loadImage(context, options, request)),
+    'docker.check': (context) => answer(() => checkDocker(context, options.drivers)),
+    'ssh.probe': (context, { target }) => answer(() => probeMachine(context, clock, target)),
     'settings.get': () => settings.get(),
     'settings.set': (_context, { change }) => settings.set(change),
   };
@@ -187,11 +193,6 @@ function loadImage(
   const running = labs.running(lab);
   const subject = 'name' in source ? source.name : source.file;
   return tasks.run(lab, { kind: 'image-load', subject }, async (onSteps) => {
-    if (!running.loadImage)
-      throw new ClusterError(
-        'UNSUPPORTED',
-        `lab ${lab} has only simulated nodes, which run any image; images are loaded on Docker and SSH nodes`,
-      );
     await running.loadImage(context, source, onSteps);
   });
 }
@@ -232,6 +233,7 @@ function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   if (error instanceof ClusterError)
     return new StatusError(reasonOf[error.code], error.message, undefined, { cause: error });
+  if (error instanceof MachineError) return statusOfMachineError(error);
   if (error instanceof CancelledError) return new StatusError('Timeout', error.message, undefined, { cause: error });
   return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
 }

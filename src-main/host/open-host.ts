@@ -55,7 +55,7 @@ export async function openHost(
       home,
       clock,
       logger,
-      start: (context, options) => startLab(context, { ...options, docker: drivers.docker, clock, logger }),
+      start: (context, options) => startLab(context, { ...options, drivers, clock, logger }),
       remove: (config) => drivers.removeLab(config),
     });
     const settings = new SettingsFile(join(path, 'settings.json'));
@@ -64,6 +64,7 @@ export async function openHost(
       ...{ labs, home, settings, clock, logger, version },
       tasks: new Tasks(clock),
       sessions: new ExecSessions(randomUUID),
+      drivers,
       uiUrl: () => uiUrl?.(),
     });
     const control = new ControlServer({ handlers, clock, logger });

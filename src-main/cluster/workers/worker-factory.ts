@@ -11,8 +11,19 @@ import type { ControlPlane } from '../control-plane.ts';
 import type { DriverName, LabConfig, WorkerConfig } from '../lab-config.ts';
 import type { ClusterPki } from '../pki.ts';
 import { DockerNodes } from './docker-nodes.ts';
+import type { SshNodes } from './ssh-nodes.ts';
 import { EmbeddedWorker } from './embedded-worker.ts';
 import type { Worker } from './worker.ts';
+
+/** What real nodes are made with; a host has it. */
+export interface RealNodeDrivers {
+  /** Loads the Docker driver; only labs that use it ask. */
+  readonly docker: () => Promise<DockerDriver>;
+  /** Path of `out/agent/node-agent.cjs`. */
+  readonly agentBundle: string;
+  /** Folder for image archives that are made here. */
+  readonly imageCache: string;
+}
 
 export interface WorkerFactoryOptions {
   readonly lab: LabConfig;
@@ -22,8 +33,7 @@ export interface WorkerFactoryOptions {
   readonly controlPlane: ControlPlane;
   readonly admin: KubeClient;
   readonly token: BootstrapToken;
-  /** Loads the Docker driver; only labs that use it do. */
-  readonly docker: () => Promise<DockerDriver>;
+  readonly drivers: RealNodeDrivers;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -33,6 +43,7 @@ export interface WorkerFactoryOptions {
 export class WorkerFactory {
   readonly #options: WorkerFactoryOptions;
   #docker: DockerNodes | undefined;
+  #ssh: SshNodes | undefined;
 
   constructor(options: WorkerFactoryOptions) {
     this.#options = options;
@@ -53,8 +64,9 @@ export class WorkerFactory {
     nodes: readonly string[],
     onProgress: (progress: MachineProgress) => void,
   ): Promise<void> {
+    if (driver === 'ssh') this.#ssh ??= await this.#createSsh();
     if (driver !== 'docker') return;
-    this.#docker ??= this.#createDocker(await this.#options.docker());
+    this.#docker ??= this.#createDocker(await this.#options.drivers.docker());
     await this.#docker.prepare(context, onProgress);
     await this.#docker.open(context, nodes);
   }
@@ -67,8 +79,20 @@ export class WorkerFactory {
   /** Throws Error for a driver that was not prepared. */
   create(config: WorkerConfig): Worker {
     if (config.driver === 'docker' && this.#docker) return this.#docker.worker(config);
+    if (config.driver === 'ssh' && config.ssh && this.#ssh) return this.#ssh.worker(config, config.ssh);
     const { fabric, clock, random, logger, controlPlane } = this.#options;
     return new EmbeddedWorker({ config, fabric, handler: controlPlane.handler, clock, random, logger });
+  }
+
+  /** ssh2 is loaded only where a machine is reached by SSH. */
+  async #createSsh(): Promise<SshNodes> {
+    const { folder, pki, drivers, clock, random, logger, controlPlane, token, admin } = this.#options;
+    const { SshNodes } = await import('./ssh-nodes.ts');
+    return new SshNodes({
+      ...{ folder, pki, agentBundle: drivers.agentBundle, clock, random, logger },
+      apiPort: () => controlPlane.apiServer.port,
+      bootstrapToken: (context) => token.offer(context, admin),
+    });
   }
 
   #createDocker(driver: DockerDriver): DockerNodes {

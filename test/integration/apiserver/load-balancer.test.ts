@@ -29,7 +29,7 @@ function kubectl(...args: readonly string[]): Promise<{ code: number; stdout: st
 function newManager(): ControllerManager {
   const client = (user: (typeof identities)['admin']): RestClient =>
     new RestClient(new InProcessTransport({ handler: api.server.handler, user, userAgent: 'test' }));
-  const loadBalancerPool = { first: '172.30.255.1', last: '172.30.255.2' };
+  const loadBalancerPool = () => ({ first: '172.30.255.1', last: '172.30.255.2' });
   return new ControllerManager({
     ...{ name: 'kube-controller-manager/test', clock: new RealClock(), random: new SeededRandom(freshSeed()) },
     logger: silentLogger,
