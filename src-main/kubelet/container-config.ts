@@ -4,7 +4,7 @@ import { messageOf } from '#base/errors';
 import type { ContainerConfig, Mount } from '#cri/cri';
 import { expandReferences, type EnvironmentBuilder } from './environment.ts';
 import type { PodEvents } from './events.ts';
-import { hostsFile } from './hosts-file.ts';
+import { hostsFile, nodeHostsFile } from './hosts-file.ts';
 import { NotYetError } from './image-manager.ts';
 import { timings, type KubeletOptions } from './options.ts';
 import { hostnameOf, uidOf } from './pod-facts.ts';
@@ -105,9 +105,13 @@ export class ContainerConfigBuilder {
       });
     }
     const taken = new Set(mounts.map((mount) => mount.containerPath));
-    if (!pod.spec.hostNetwork && !taken.has('/etc/hosts')) {
+    const nodeFile = pod.spec.hostNetwork ? files.readFile('/etc/hosts') : undefined;
+    if ((!pod.spec.hostNetwork || nodeFile) && !taken.has('/etc/hosts')) {
       const hostPath = `${this.#volumes.podDirectory(pod)}/etc-hosts`;
-      files.writeFile(hostPath, Buffer.from(hostsFile(pod, podIP, hostnameOf(pod, nodeName), clusterDomain)), 0o644);
+      const text = nodeFile
+        ? nodeHostsFile(pod, Buffer.from(nodeFile).toString('utf8'))
+        : hostsFile(pod, podIP, hostnameOf(pod, nodeName), clusterDomain);
+      files.writeFile(hostPath, Buffer.from(text), 0o644);
       mounts.push({ containerPath: '/etc/hosts', hostPath, readonly: false });
     }
     const messageFile = this.terminationMessageFile(pod, container.name, attempt);

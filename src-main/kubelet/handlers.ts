@@ -1,6 +1,8 @@
+import { connect } from 'node:tls';
 import type { Container, HTTPGetAction, IntOrString, TCPSocketAction } from '#api/gen/types';
 import type { Context } from '#base/context';
-import { DialError, type NetworkNamespace, type Socket } from '#base/streams';
+import { DialError, type ByteStream, type NetworkNamespace, type Socket } from '#base/streams';
+import { byteStreamOf, duplexOf } from '#streaming/byte-streams';
 
 type Dialer = Pick<NetworkNamespace, 'dial'>;
 
@@ -68,9 +70,9 @@ export async function httpGet(
   const path = (action.path ?? '/').startsWith('/') ? (action.path ?? '/') : `/${action.path ?? ''}`;
   const url = `${(action.scheme ?? 'HTTP').toLowerCase()}://${host}:${port}${path}`;
   try {
-    if (action.scheme === 'HTTPS') throw new Error('the kubelet cannot speak TLS on a simulated network');
     const socket = await dialTcp(context, network, host, port);
-    return await readAnswer(context, socket, requestHead(action, `${host}:${port}`, path, userAgent));
+    const stream = action.scheme === 'HTTPS' ? await secure(context, socket) : socket;
+    return await readAnswer(context, stream, requestHead(action, `${host}:${port}`, path, userAgent));
   } catch (error) {
     const text =
       context.endedBy === 'deadline'
@@ -78,6 +80,22 @@ export async function httpGet(
         : messageFrom(error);
     throw new Error(`Get "${url}": ${text}`, { cause: error });
   }
+}
+
+/** TLS to whoever answers: probes do not check certificates. Throws Error when the handshake fails or `context` ends. */
+function secure(context: Context, socket: ByteStream): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    const secured = connect({ socket: duplexOf(socket), rejectUnauthorized: false });
+    const registration = context.onEnd(() => secured.destroy(new Error('deadline exceeded')));
+    secured.once('secureConnect', () => {
+      registration.dispose();
+      resolve(byteStreamOf(secured));
+    });
+    secured.once('error', (error) => {
+      registration.dispose();
+      reject(error);
+    });
+  });
 }
 
 function messageFrom(error: unknown): string {
@@ -97,7 +115,7 @@ function requestHead(action: HTTPGetAction, host: string, path: string, userAgen
 
 const maxAnswerBytes = 10 * 1024;
 
-async function readAnswer(context: Context, socket: Socket, request: string): Promise<HttpAnswer> {
+async function readAnswer(context: Context, socket: ByteStream, request: string): Promise<HttpAnswer> {
   const registration = context.onEnd(() => socket.destroy(new Error('deadline exceeded')));
   try {
     await socket.write(Buffer.from(request));

@@ -1,5 +1,4 @@
 import type { Pod } from '#api/gen/types';
-import type { DnsConfig } from '#cri/cri';
 
 /** The kubelet-managed `/etc/hosts` of a pod (pkg/kubelet/kubelet_pods.go, release 1.36). */
 export function hostsFile(pod: Pod, podIP: string, hostname: string, clusterDomain: string): string {
@@ -22,27 +21,9 @@ export function hostsFile(pod: Pod, podIP: string, hostname: string, clusterDoma
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** `/etc/resolv.conf` by the pod's DNS policy (pkg/kubelet/network/dns, release 1.36). */
-export function dnsConfig(pod: Pod, clusterDNS: readonly string[], clusterDomain: string): DnsConfig {
-  const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
-  const cluster = policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork);
-  const namespace = pod.metadata.namespace ?? '';
-  const base: DnsConfig =
-    cluster && clusterDNS.length > 0
-      ? {
-          servers: clusterDNS,
-          searches: [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain],
-          options: ['ndots:5'],
-        }
-      : { servers: [], searches: [], options: [] };
-  const extra = pod.spec.dnsConfig ?? {};
-  const options = (extra.options ?? []).map(({ name = '', value }) =>
-    value === undefined ? name : `${name}:${value}`,
-  );
-  const named = new Set(options.map((option) => option.split(':')[0]));
-  return {
-    servers: [...new Set([...base.servers, ...(extra.nameservers ?? [])])],
-    searches: [...new Set([...base.searches, ...(extra.searches ?? [])])],
-    options: [...base.options.filter((option) => !named.has(option.split(':')[0])), ...options],
-  };
+/** `/etc/hosts` of a pod in the node's network: the node's own, and the pod's aliases. */
+export function nodeHostsFile(pod: Pod, nodeFile: string): string {
+  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}\n`);
+  const added = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join('')}` : '';
+  return `# Kubernetes-managed hosts file (host network).\n${nodeFile}${added}`;
 }

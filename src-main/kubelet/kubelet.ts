@@ -5,12 +5,14 @@ import { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Informer, InformerFactory } from '#client/client';
 import { nodes, pods, services } from '#client/resources';
-import { refusePod } from './admission.ts';
+import { refusePod, type Refusal } from './admission.ts';
 import { KeyedBackOff } from './back-off.ts';
 import { ContainerConfigBuilder } from './container-config.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { EnvironmentBuilder } from './environment.ts';
 import { PodEvents } from './events.ts';
+import { EvictionManager } from './eviction/eviction-manager.ts';
+import { pressureConditions } from './eviction/signals.ts';
 import type { NodeFacts } from './field-values.ts';
 import { ImageManager } from './image-manager.ts';
 import { NodeAgent } from './node-agent.ts';
@@ -21,7 +23,9 @@ import { PodKiller } from './pod-killer.ts';
 import { PodStarter } from './pod-starter.ts';
 import { PodWorker, type PodWorkerParts } from './pod-worker.ts';
 import { Prober } from './prober.ts';
+import { isCritical, qosClassOf } from './qos.ts';
 import { KubeletServer } from './server.ts';
+import { StatsProvider } from './stats/stats-provider.ts';
 import { StatusManager } from './status-manager.ts';
 import { VolumeManager } from './volumes.ts';
 
@@ -33,12 +37,16 @@ export class Kubelet extends LifeComponent<KubeletRun> {
   override readonly name: string;
   /** What the API server asks: logs, exec, attach, port-forward. */
   readonly server: KubeletServer;
+  /** Figures of the node and its pods. */
+  readonly stats: StatsProvider;
   readonly #options: KubeletConfig;
 
   constructor(options: KubeletConfig) {
     super();
     this.name = `kubelet/${options.nodeName}`;
     this.#options = options;
+    const { nodeName, runtime, stats, clock } = options;
+    this.stats = new StatsProvider({ nodeName, runtime, clock, pods: () => this.pods, ...(stats ? { stats } : {}) });
     this.server = new KubeletServer(
       options,
       (namespace, name) => this.life?.findWorker(namespace, name),
@@ -52,7 +60,7 @@ export class Kubelet extends LifeComponent<KubeletRun> {
   }
 
   protected override newLife(): KubeletRun {
-    return new KubeletRun(this.#options);
+    return new KubeletRun(this.#options, this.stats);
   }
 }
 
@@ -65,12 +73,13 @@ class KubeletRun {
   readonly #pods: Informer<Pod>;
   readonly #nodes: Informer<Node>;
   readonly #agent: NodeAgent;
+  readonly #eviction: EvictionManager | undefined;
   readonly #parts: PodWorkerParts;
   readonly #workers = new Map<string, PodWorker>();
   /** Pods that arrived before their predecessor of the same name was gone. */
   readonly #byName = new Map<string, PodWorker>();
 
-  constructor({ informers, ...config }: KubeletConfig) {
+  constructor({ informers, ...config }: KubeletConfig, stats: StatsProvider) {
     ({ context: this.#context, cancel: this.#cancel } = Context.background().withCancel());
     const clock = new LifeClock(config.clock, this.#context);
     const options: KubeletOptions = { ...config, clock, recorder: config.recorder(this.#context) };
@@ -79,7 +88,8 @@ class KubeletRun {
     const mine = { fieldSelector: `spec.nodeName=${options.nodeName}` };
     this.#pods = this.#informers.informer<Pod>(pods, mine);
     this.#nodes = this.#informers.informer<Node>(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
-    this.#agent = new NodeAgent(options);
+    this.#eviction = this.#evictionManager(stats);
+    this.#agent = new NodeAgent(options, (condition) => this.#eviction?.under(condition) ?? false);
     this.#parts = this.#compose(this.#informers.informer<Service>(services));
   }
 
@@ -102,6 +112,22 @@ class KubeletRun {
     await this.#informers.waitForSync(context);
     registration.dispose();
     await this.#removeOrphans();
+    this.#eviction?.run(this.#context).catch((error: unknown) => {
+      if (error instanceof CancelledError) return;
+      this.#options.logger.error('the eviction manager stopped: this is a bug', { error: messageOf(error) });
+    });
+  }
+
+  /** None where nobody says what the machine is doing. */
+  #evictionManager(provider: StatsProvider): EvictionManager | undefined {
+    const { stats, clock, logger } = this.#options;
+    if (!stats) return undefined;
+    return new EvictionManager({
+      ...{ stats, provider, clock, logger: logger.named('eviction') },
+      pods: () => [...this.#workers.values()].filter((worker) => worker.active).map(({ pod }) => pod),
+      evict: (pod, message) => this.#workers.get(uidOf(pod))?.evict(message),
+      changed: () => this.#agent.syncSoon(this.#context),
+    });
   }
 
   end(): void {
@@ -166,9 +192,18 @@ class KubeletRun {
     const { node } = this.#agent;
     // A pod that was admitted by an earlier life of this kubelet stays admitted.
     const admitted = pod.status?.startTime !== undefined || isTerminalPhase(pod.status?.phase);
-    const refusal = node && !admitted && !pod.metadata.deletionTimestamp ? refusePod(pod, others, node) : undefined;
+    const fresh = !admitted && !pod.metadata.deletionTimestamp;
+    const refusal = node && fresh ? (this.#refuseUnderPressure(pod) ?? refusePod(pod, others, node)) : undefined;
     if (refusal) worker.reject(refusal.reason, refusal.message);
     else worker.notify();
+  }
+
+  /** A node that runs out of something takes only what it must (pkg/kubelet/eviction, release 1.36). */
+  #refuseUnderPressure(pod: Pod): Refusal | undefined {
+    if (isCritical(pod)) return undefined;
+    const tolerable = qosClassOf(pod) === 'BestEffort' ? [] : ['MemoryPressure'];
+    const bad = pressureConditions.filter((name) => this.#eviction?.under(name) && !tolerable.includes(name));
+    return bad.length > 0 ? { reason: 'Evicted', message: `The node had condition: [${bad.join(' ')}]. ` } : undefined;
   }
 
   #update(before: Pod, pod: Pod): void {
@@ -207,13 +242,23 @@ class KubeletRun {
     }
   }
 
-  /** What runs here of pods the API server no longer has is stopped and removed. */
+  /**
+   * What is here of pods the API server no longer has goes: they were deleted while no kubelet ran. Not before the first
+   * list of the API server, or a kubelet that cannot reach it would end everything.
+   */
   async #removeOrphans(): Promise<void> {
-    const { runtime } = this.#options;
+    const { runtime, files } = this.#options;
     for (const sandbox of await runtime.listPodSandboxes(this.#context)) {
       if (this.#workers.has(sandbox.metadata.uid)) continue;
       await runtime.stopPodSandbox(this.#context, sandbox.id);
       await runtime.removePodSandbox(this.#context, sandbox.id);
+    }
+    for (const folder of ['/var/lib/kubelet/pods', '/var/log/pods']) {
+      for (const name of files.list(folder)) {
+        // `<uid>`, or `<namespace>_<name>_<uid>`.
+        const uid = name.slice(name.lastIndexOf('_') + 1);
+        if (!this.#workers.has(uid)) files.remove(`${folder}/${name}`);
+      }
     }
   }
 }

@@ -1,11 +1,14 @@
 import type { Lease, Node, NodeStatus } from '#api/gen/types';
 import { isStatus } from '#api/machinery/status';
+import { Backoff } from '#base/backoff';
 import { formatMicroTime, type Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import { jsonEqual } from '#base/freeze';
 import type { ResourceClient } from '#client/client';
 import { leases, nodes } from '#client/resources';
+import type { Image, RuntimeStatus } from '#cri/cri';
+import type { PressureCondition } from './eviction/signals.ts';
 import { buildNodeStatus, conditionStatus, nodeLabels, withoutHeartbeats } from './node-status.ts';
 import { timings, type KubeletOptions } from './options.ts';
 
@@ -18,6 +21,7 @@ const registerRetryMs = 7_000;
  */
 export class NodeAgent {
   readonly #options: KubeletOptions;
+  readonly #under: (condition: PressureCondition) => boolean;
   readonly #clock: Clock;
   readonly #nodes: ResourceClient<Node>;
   readonly #leases: ResourceClient<Lease>;
@@ -28,8 +32,9 @@ export class NodeAgent {
   #again = false;
   #podCidr: string | undefined;
 
-  constructor(options: KubeletOptions) {
+  constructor(options: KubeletOptions, under: (condition: PressureCondition) => boolean) {
     this.#options = options;
+    this.#under = under;
     this.#clock = options.clock;
     this.#nodes = options.client.resource<Node>(nodes);
     this.#leases = options.client.resource<Lease>(leases);
@@ -98,6 +103,7 @@ export class NodeAgent {
   }
 
   async #register(context: Context): Promise<void> {
+    const away = new Backoff({ initialMs: 200, factor: 1.3, maxMs: registerRetryMs, jitter: 0 }, this.#options.random);
     for (;;) {
       try {
         this.#node = await this.#createOrAdopt(context);
@@ -108,7 +114,7 @@ export class NodeAgent {
           node: this.#options.nodeName,
           error: messageOf(error),
         });
-        await this.#clock.sleep(context, isStatus(error, 'ServiceUnavailable') ? 200 : registerRetryMs);
+        await this.#clock.sleep(context, isStatus(error, 'ServiceUnavailable') ? away.next() : registerRetryMs);
       }
     }
   }
@@ -128,7 +134,7 @@ export class NodeAgent {
     };
     const [runtimeStatus, images] = await Promise.all([runtime.status(context), runtime.listImages(context)]);
     const nowMs = this.#clock.now();
-    const status = buildNodeStatus({ options: this.#options, before: draft, runtime: runtimeStatus, images, nowMs });
+    const status = this.#status(draft, runtimeStatus, images, nowMs);
     try {
       const created = await this.#nodes.create(context, { ...draft, status });
       this.#announce(created, undefined, created.status);
@@ -152,10 +158,14 @@ export class NodeAgent {
     }
     const [runtimeStatus, images] = await Promise.all([runtime.status(context), runtime.listImages(context)]);
     const nowMs = this.#clock.now();
-    const status = buildNodeStatus({ options: this.#options, before, runtime: runtimeStatus, images, nowMs });
+    const status = this.#status(before, runtimeStatus, images, nowMs);
     const changed = !jsonEqual(withoutHeartbeats(status), withoutHeartbeats(before.status));
     if (!changed && nowMs - this.#lastReportMs < timings.nodeStatusReportMs) return;
     await this.#write(context, before, status);
+  }
+
+  #status(before: Node, runtime: RuntimeStatus, images: readonly Image[], nowMs: number): NodeStatus {
+    return buildNodeStatus({ options: this.#options, before, runtime, images, under: this.#under, nowMs });
   }
 
   async #write(context: Context, before: Node, status: NodeStatus): Promise<void> {
@@ -197,7 +207,9 @@ export class NodeAgent {
 
   async #statusLoop(context: Context): Promise<void> {
     for (;;) {
-      await this.#clock.sleep(context, timings.nodeStatusUpdateMs);
+      // A node that comes up is Ready as soon as its network is.
+      const ready = conditionStatus(this.#node?.status, 'Ready') === 'True';
+      await this.#clock.sleep(context, ready ? timings.nodeStatusUpdateMs : timings.nodeUnreadyUpdateMs);
       await this.sync(context).catch((error: unknown) => {
         context.check();
         this.#options.logger.warn('node status not written', { node: this.#options.nodeName, error: messageOf(error) });

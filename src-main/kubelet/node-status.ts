@@ -3,6 +3,7 @@ import type { Node, NodeCondition, NodeStatus } from '#api/gen/types';
 import { formatTime } from '#base/clock';
 import { formatBytes } from '#base/quantity';
 import type { Image, RuntimeStatus } from '#cri/cri';
+import { pressureConditions, type PressureCondition } from './eviction/signals.ts';
 import type { KubeletOptions } from './options.ts';
 
 const wellKnownLabels = ['arch', 'os'] as const;
@@ -46,12 +47,31 @@ interface Observation {
   readonly message: string;
 }
 
-function observations(runtime: RuntimeStatus): readonly Observation[] {
-  const quiet = [
-    ['MemoryPressure', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
-    ['DiskPressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
-    ['PIDPressure', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
-  ] as const;
+const pressureWords = {
+  MemoryPressure: {
+    no: ['KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
+    yes: ['KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
+  },
+  DiskPressure: {
+    no: ['KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+    yes: ['KubeletHasDiskPressure', 'kubelet has disk pressure'],
+  },
+  PIDPressure: {
+    no: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+    yes: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
+  },
+} as const;
+
+function pressureOf(type: PressureCondition, under: boolean): Observation {
+  const [reason, message] = pressureWords[type][under ? 'yes' : 'no'];
+  return { type, status: under ? 'True' : 'False', reason, message };
+}
+
+function observations(
+  runtime: RuntimeStatus,
+  under: (condition: PressureCondition) => boolean,
+): readonly Observation[] {
+  const pressure = pressureConditions.map((type) => pressureOf(type, under(type)));
   const problems = [
     ...(runtime.runtimeReady ? [] : ['container runtime is down']),
     ...(runtime.networkReady
@@ -64,7 +84,7 @@ function observations(runtime: RuntimeStatus): readonly Observation[] {
     problems.length === 0
       ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
       : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: problems.join(', ') };
-  return [...quiet.map(([type, reason, message]): Observation => ({ type, status: 'False', reason, message })), ready];
+  return [...pressure, ready];
 }
 
 function condition(observed: Observation, before: readonly NodeCondition[], nowMs: number): NodeCondition {
@@ -86,6 +106,8 @@ export interface NodeStatusInput {
   readonly before: Node;
   readonly runtime: RuntimeStatus;
   readonly images: readonly Image[];
+  /** What the eviction manager says. */
+  readonly under: (condition: PressureCondition) => boolean;
   readonly nowMs: number;
 }
 
@@ -96,7 +118,7 @@ export function buildNodeStatus(input: NodeStatusInput): NodeStatus {
   const version = options.kubeletVersion ?? 'v1.36.0';
   const digest = createHash('sha256').update(options.nodeName).digest('hex');
   const conditions = before.status?.conditions ?? [];
-  const own = observations(input.runtime).map((observed) => condition(observed, conditions, nowMs));
+  const own = observations(input.runtime, input.under).map((observed) => condition(observed, conditions, nowMs));
   const others = conditions.filter((item) => !own.some((mine) => mine.type === item.type));
   return {
     ...before.status,

@@ -78,6 +78,8 @@ export interface KubeletFacts {
 /** Defaults of KubeletConfiguration (kubelet.config.k8s.io/v1beta1, release 1.36), in milliseconds. */
 export const timings = {
   nodeStatusUpdateMs: 10_000,
+  /** While the node is not Ready. */
+  nodeUnreadyUpdateMs: 500,
   nodeStatusReportMs: 300_000,
   leaseRenewMs: 10_000,
   leaseDurationSeconds: 40,

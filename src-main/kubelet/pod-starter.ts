@@ -1,17 +1,17 @@
 import type { Container, Pod } from '#api/gen/types';
 import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
-import type { ContainerStatus, PodSandboxStatus } from '#cri/cri';
+import type { ContainerStatus, DnsConfig, PodSandboxStatus } from '#cri/cri';
 import type { KeyedBackOff } from './back-off.ts';
 import type { ContainerStarter } from './container-starter.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { PodEvents } from './events.ts';
-import { dnsConfig } from './hosts-file.ts';
 import { NotYetError } from './image-manager.ts';
 import { timings, type KubeletOptions } from './options.ts';
 import { ephemeralOf, formatPod, initContainersOf, isSidecar, shouldRestart, uidOf } from './pod-facts.ts';
 import type { PodKiller } from './pod-killer.ts';
 import type { Prober } from './prober.ts';
+import { parseResolvConf, podDns } from './pod-dns.ts';
 import { podCgroup, podResources } from './qos.ts';
 import { isRunning, latest, readPodView, readySandbox, type PodView } from './runtime-view.ts';
 import { logDirectory, sandboxConfig } from './sandbox-config.ts';
@@ -56,7 +56,17 @@ export class PodStarter {
     await this.#startEphemeral(run);
     if (!(await this.#advanceInit(run))) return progress;
     for (const container of pod.spec.containers) await this.#keepRunning(run, container);
+    await this.#removeOldSandboxes(context, view, sandbox);
     return progress;
+  }
+
+  /** A sandbox that is over is kept as long as the runtime has a container of it, for its log. */
+  async #removeOldSandboxes(context: Context, view: PodView, current: PodSandboxStatus): Promise<void> {
+    const used = new Set([...view.containers.values()].flat().map((status) => status.podSandboxId));
+    for (const { id, state } of view.sandboxes) {
+      if (id === current.id || state === 'SANDBOX_READY' || used.has(id)) continue;
+      await this.#parts.options.runtime.removePodSandbox(context, id);
+    }
   }
 
   forget(podUid: string): void {
@@ -80,7 +90,7 @@ export class PodStarter {
       const config = sandboxConfig({
         ...{ pod, nodeName, cgroupRoot: options.cgroups?.root ?? '' },
         attempt: (view.sandboxes[0]?.metadata.attempt ?? -1) + 1,
-        dns: dnsConfig(pod, clusterDNS, clusterDomain),
+        dns: podDns(pod, { servers: clusterDNS, domain: clusterDomain, node: this.#nodeDns() }),
       });
       options.files.makeDirectory(logDirectory(pod), 0o755);
       options.cgroups?.ensurePod(podCgroup(pod), podResources(pod));
@@ -93,6 +103,13 @@ export class PodStarter {
       progress.retryMs = timings.backoffInitialMs;
       return undefined;
     }
+  }
+
+  /** Where systemd-resolved keeps `/etc/resolv.conf` to itself, the servers it asks are in a file of their own. */
+  #nodeDns(): DnsConfig {
+    const { files } = this.#parts.options;
+    const text = files.readFile('/run/systemd/resolve/resolv.conf') ?? files.readFile('/etc/resolv.conf');
+    return parseResolvConf(Buffer.from(text ?? []).toString('utf8'));
   }
 
   /** Whether the containers proper may run. */

@@ -51,7 +51,12 @@ export interface PodWorkerParts {
 interface Failure {
   readonly reason: string;
   readonly message: string;
+  /** Instead of the pod's own, in seconds. */
+  readonly graceSeconds?: number;
 }
+
+/** What containers get when the node cannot wait. */
+const evictionGraceSeconds = 1;
 
 /**
  * The life of one pod on this node (pkg/kubelet/pod_workers.go, release 1.36): running -> terminating -> terminated ->
@@ -128,6 +133,14 @@ export class PodWorker {
     this.notify();
   }
 
+  /** Ends the pod for good because the node runs out of something (pkg/kubelet/eviction, release 1.36). */
+  evict(message: string): void {
+    this.#parts.events.pod(this.#pod, 'Warning', 'Evicted', message);
+    this.#failure = { reason: 'Evicted', message, graceSeconds: evictionGraceSeconds };
+    this.#cancelStart?.();
+    this.notify();
+  }
+
   /** Something about the pod may have changed: look soon. */
   notify(): void {
     if (this.#parts.context.ended || this.#phase === 'gone') return;
@@ -195,6 +208,8 @@ export class PodWorker {
 
   async #syncRunning(): Promise<void> {
     const { volumes, events, starter } = this.#parts;
+    // Before the report: what ran before this kubelet did is as ready as it was.
+    this.#watchProbes();
     this.#report('may-wait');
     const { context, cancel } = this.#parts.context.withCancel();
     this.#cancelStart = cancel;
@@ -269,7 +284,7 @@ export class PodWorker {
   #graceInForce(): number {
     const { metadata, spec } = this.#pod;
     const grace = metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
-    return this.#removed ? Math.min(grace, 2) : grace;
+    return Math.min(grace, this.#removed ? 2 : Infinity, this.#failure?.graceSeconds ?? Infinity);
   }
 
   /** Everything has ended: the last report, then the pod goes from the API server if it was to be deleted. */

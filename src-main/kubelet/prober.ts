@@ -4,6 +4,7 @@ import { CancelledError, messageOf } from '#base/errors';
 import { CriError, type ContainerStatus } from '#cri/cri';
 import type { ProbeVerdicts } from './container-statuses.ts';
 import type { PodEvents } from './events.ts';
+import { grpcCheck } from './grpc-probe.ts';
 import { httpGet, tcpCheck } from './handlers.ts';
 import type { KubeletOptions } from './options.ts';
 
@@ -72,7 +73,7 @@ export class Prober implements ProbeVerdicts {
       const { context, cancel } = this.#context.withCancel();
       const worker: ProbeWorker = {
         kind,
-        passed: kind === 'liveness' ? true : undefined,
+        passed: kind === 'liveness' || wasPassed(pod, status.id, kind) ? true : undefined,
         inARow: 0,
         lastPassed: undefined,
         cancel,
@@ -161,7 +162,10 @@ export class Prober implements ProbeVerdicts {
           : `HTTP probe failed with statuscode: ${answer.status}`;
       }
       if (probe.tcpSocket) await tcpCheck(limited, network, probe.tcpSocket, target.container, target.podIP);
-      else if (probe.grpc) return 'gRPC probes are not supported on a simulated network';
+      else if (probe.grpc) {
+        const { port, service = '' } = probe.grpc;
+        await grpcCheck(limited, network, target.podIP, port, service, timeoutSeconds);
+      }
       return undefined;
     } catch (error) {
       context.check();
@@ -173,6 +177,18 @@ export class Prober implements ProbeVerdicts {
       cancel();
     }
   }
+}
+
+/**
+ * What the API says of a container that an earlier life of this kubelet probed: it stays as ready as it was until a probe
+ * fails, or a restart of the kubelet would cost its connections.
+ */
+function wasPassed(pod: Pod, containerId: string, kind: ProbeKind): boolean {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const known = [...initContainerStatuses, ...containerStatuses].find((status) =>
+    status.containerID?.endsWith(`://${containerId}`),
+  );
+  return (kind === 'readiness' ? known?.ready : known?.started) === true;
 }
 
 interface ProbeTarget {

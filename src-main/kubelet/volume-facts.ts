@@ -24,6 +24,7 @@ export function tokenFileOwner(pod: Pod, mode: number): { readonly mode: number;
   const user = pod.spec.securityContext?.runAsUser;
   const users = new Set(allContainers(pod).map((container) => container.securityContext?.runAsUser ?? user));
   const [only] = users;
-  if (fsGroupOf(pod) !== undefined) return { mode: 0o600, ...(users.size === 1 && only !== undefined ? { uid: only } : {}) };
+  if (fsGroupOf(pod) !== undefined)
+    return { mode: 0o600, ...(users.size === 1 && only !== undefined ? { uid: only } : {}) };
   return users.size === 1 && only !== undefined ? { mode: 0o600, uid: only } : { mode };
 }

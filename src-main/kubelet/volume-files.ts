@@ -20,6 +20,8 @@ export interface VolumeFiles {
   writeFile(path: string, content: Uint8Array, mode: number): void;
   readFile(path: string): Uint8Array | undefined;
   exists(path: string): FileKind | undefined;
+  /** Names in a directory; none when it is not there. */
+  list(path: string): readonly string[];
   /**
    * Makes a directory hold exactly `files`, for readers all at once. With `gid` everything belongs to that group, which may
    * read what the owner may.

@@ -46,7 +46,8 @@ export class HostCgroups implements PodCgroups {
   removePod(cgroup: string): void {
     const folders = this.#unified
       ? [join(mountPoint, this.root, cgroup)]
-      : controllers.map((name) => join(mountPoint, name, this.root, cgroup));
+      : // Also in hierarchies without controllers, which runtimes use too.
+        readdirSync(mountPoint).map((name) => join(mountPoint, name, this.root, cgroup));
     for (const folder of folders) if (existsSync(folder)) this.#try(() => removeTree(folder), folder);
   }
 

@@ -46,6 +46,10 @@ export class HostFiles implements VolumeFiles {
     return existsSync(path) ? kindOf(statSync(path)) : undefined;
   }
 
+  list(path: string): readonly string[] {
+    return existsSync(path) ? readdirSync(path) : [];
+  }
+
   replaceDirectory(path: string, files: readonly VolumeFile[], gid?: number): void {
     this.makeDirectory(path, 0o755);
     writeAtomically(path, files, gid);

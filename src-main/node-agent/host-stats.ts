@@ -33,6 +33,12 @@ export class ProcHostStats implements HostStats {
   }
 
   processes(): { readonly running: number; readonly max: number } {
+    const group = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].map((folder) => ({
+      running: numberIn(`${folder}/pids.current`),
+      max: numberIn(`${folder}/pids.max`),
+    }));
+    const limited = group.find(({ max }) => max !== undefined);
+    if (limited?.max !== undefined) return { running: limited.running ?? 0, max: limited.max };
     // `0.20 0.18 0.12 1/80 11206`: of 80 threads one runs.
     const threads = /\/(\d+) /.exec(readFileSync('/proc/loadavg', 'utf8'))?.[1] ?? '0';
     const limits = ['/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max'].map(

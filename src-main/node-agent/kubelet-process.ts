@@ -15,7 +15,6 @@ import { Kubelet } from '#kubelet/kubelet';
 import type { MachineFacts } from '#kubelet/options';
 import { cpuShares } from '#kubelet/qos';
 import { kubeletMetrics } from '#kubelet/stats/metrics';
-import { StatsProvider } from '#kubelet/stats/stats-provider';
 import { machinePaths } from '#machines/machine';
 import { driverLabel } from './agent-config.ts';
 import { HostCgroups } from './cgroups.ts';
@@ -72,7 +71,6 @@ async function serve(life: Context, options: AgentProcessOptions, { runtime, mac
     ...{ clusterDNS: config.clusterDNS, clusterDomain: config.clusterDomain },
     kubeletVersion: config.kubernetesVersion,
   });
-  const provider = new StatsProvider({ nodeName, runtime, stats, clock, pods: () => kubelet.pods });
   const certificates = await servingCertificate(options, client, machine.internalIP, (serving) =>
     listener.setServing(serving),
   );
@@ -82,8 +80,8 @@ async function serve(life: Context, options: AgentProcessOptions, { runtime, mac
     routes: new KubeletRoutes({
       server: kubelet.server,
       pods: () => kubelet.pods,
-      metrics: (context) => kubeletMetrics(context, nodeName, kubelet.pods, provider),
-      summary: (context) => provider.summary(context),
+      metrics: (context) => kubeletMetrics(context, nodeName, kubelet.pods, kubelet.stats),
+      summary: (context) => kubelet.stats.summary(context),
     }),
     logger,
   });

@@ -11,7 +11,7 @@ import { silentLogger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
 import { type ByteStream, DialError, type ExecOptions, type ExecSession } from '#base/streams';
 import { KubeApiServer } from '#apiserver/kube-apiserver';
-import type { KubeletConnection, PodLogRequest } from '#apiserver/kubelet-connection';
+import type { KubeletConnection, KubeletLocator, PodLogRequest } from '#apiserver/kubelet-connection';
 import { createAuthority, issueCertificate, type KeyPair } from '#cluster/certificates';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 
@@ -31,7 +31,13 @@ export class RunningApiServer {
     this.kubeconfig = kubeconfig;
   }
 
-  static async start(port = 0): Promise<RunningApiServer> {
+  static async start(
+    port = 0,
+    {
+      ips = [],
+      kubelets = async () => fakeKubelet,
+    }: { readonly ips?: readonly string[]; readonly kubelets?: KubeletLocator } = {},
+  ): Promise<RunningApiServer> {
     const folder = mkdtempSync(join(tmpdir(), 'drydock-kube-apiserver-'));
     const clock = new RealClock();
     const etcd = await EmbeddedEtcd.open({ path: join(folder, 'etcd'), clock, logger: silentLogger });
@@ -41,7 +47,7 @@ export class RunningApiServer {
       usage: 'server',
       commonName: 'kube-apiserver',
       dnsNames: ['localhost'],
-      ips: ['127.0.0.1'],
+      ips: ['127.0.0.1', ...ips],
     } as const;
     const own = await issueCertificate(ca, subject, now);
     const admin = await issueCertificate(
@@ -65,7 +71,7 @@ export class RunningApiServer {
         .toString(),
       staticTokens: new Map(),
       serviceCidr: present(parseCidr('10.96.0.0/16'), 'a CIDR'),
-      kubelets: async () => fakeKubelet,
+      kubelets,
       postStartHooks: [],
     });
     await server.start(Context.background());

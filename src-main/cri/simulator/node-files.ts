@@ -54,6 +54,11 @@ export class NodeFiles {
     return node === undefined ? undefined : node.type === 'directory' ? 'directory' : 'file';
   }
 
+  list(path: string): readonly string[] {
+    const node = this.tree.find(path);
+    return node?.type === 'directory' ? [...node.children.keys()] : [];
+  }
+
   /**
    * Makes `path` hold exactly `files`, for readers all at once. Unchanged files stay the same nodes; changed ones become new
    * nodes, so that single-file mounts keep the old content (which is what a `subPath` mount does on Linux).
