@@ -43,19 +43,19 @@ export class DockerNode {
     const driver = testDockerDriver();
     const lab = driver.driver.lab('kubelet');
     const machine = lab.machine('worker-1', { cpus: 2, memoryBytes: 2 * 1024 ** 3 }, 2);
-    let kubelet: KeyPair | undefined;
+    const own: { kubelet?: KeyPair } = {};
     const api: RunningApiServer = await RunningApiServer.start(0, {
       ips: [apiAddress],
       kubelets: async () => {
-        const { certificate: cert, key } = present(kubelet, 'the certificate is made');
+        const { certificate: cert, key } = present(own.kubelet, 'the certificate is made');
         const ca = api.ca.certificate;
-        const dial = (own: Context) => machine.dial(own, { ip: '127.0.0.1', port: 10250 });
+        const dial = (call: Context) => machine.dial(call, { ip: '127.0.0.1', port: 10250 });
         return new HttpsKubeletConnection({ dial, ca, cert, key, serverName: 'worker-1' });
       },
     });
     const client = (commonName: string): Promise<KeyPair> =>
       issueCertificate(api.ca, { usage: 'client', commonName, groups: ['system:masters'] }, new RealClock().now());
-    kubelet = await client('kube-apiserver-kubelet-client');
+    own.kubelet = await client('kube-apiserver-kubelet-client');
     const controllers = await startControllers(api, /./);
     const { gateway } = await lab.network.ensure(context);
     const relay = await relayTo(gateway, api.server.port);
