@@ -74,6 +74,7 @@ function run(terminal: FakeTerminal, line: string): void {
   }
   const known: Readonly<Record<string, string>> = {
     '': '',
+    colours: '\u001b[38;2;255;128;0mtrue colour\u001b[0m \u001b[48;5;54m indexed \u001b[0m\r\n',
     hostname: `${terminal.pod}\r\n`,
     size: `${terminal.size}\r\n`,
     ls: '\u001b[1;34mbin\u001b[0m  \u001b[1;34metc\u001b[0m  \u001b[1;32mentrypoint.sh\u001b[0m  \u001b[1;34mproc\u001b[0m  \u001b[1;34mtmp\u001b[0m\r\n',

@@ -22,6 +22,8 @@ export interface Route {
 
 /** Height at which neighbours in a row are connected: their title lines. */
 const titlePx = 24;
+/** Of a line beside a column from its cards: also the map's edges have so much room. */
+const besidePx = 9;
 /** Between lines that share a gutter. */
 const lanePx = 7;
 
@@ -68,8 +70,9 @@ export function routeBetween(one: Box, other: Box, cards: readonly Box[], gapPx:
     (card) => card.top > bottomOf(a) - 8 && bottomOf(card) < b.top + 8 && covers(card, middle(a)),
   );
   if (!hidden) return routeOf([start, { x: middle(a), y: above }, ...end]);
-  const below = bottomOf(a) + gapPx / 2 + shift;
-  const channel = (a.left <= b.left ? b.left - gapPx / 2 : b.left + b.width + gapPx / 2) + shift;
+  const next = Math.min(...cards.filter((card) => card.top > bottomOf(a) - 8).map((card) => card.top));
+  const below = next - gapPx / 2 + shift;
+  const channel = a.left <= b.left ? b.left - besidePx : b.left + b.width + besidePx;
   return routeOf([start, { x: middle(a), y: below }, { x: channel, y: below }, { x: channel, y: above }, ...end]);
 }
 
@@ -92,8 +95,8 @@ function routeOf(points: readonly Point[], narrow = false): Route {
     const to = points[index + 1];
     if (!to) break;
     const length = Math.abs(to.x - from.x) + Math.abs(to.y - from.y);
-    // Labels lie flat: of two parts as long as each other the horizontal one has the room.
-    const weight = length * (from.y === to.y ? 1.5 : 1);
+    // Labels lie flat, in gutters between rows: only there is the room.
+    const weight = length * (from.y === to.y ? 1 : 0.05);
     if (weight <= longest) continue;
     longest = weight;
     label = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };

@@ -86,11 +86,11 @@ describe('serviceRows', () => {
       '',
     );
     expect(rows.map((row) => [row.type, row.external, row.ports, row.here])).toEqual([
-      ['ClusterIP', '', '80/TCP', []],
-      ['NodePort', '', '80:30080/TCP', ['127.0.0.1:30080']],
-      ['LoadBalancer', '172.31.255.10', '80:30080/TCP', ['127.0.0.1:30080']],
-      ['LoadBalancer', 'pending', '80/TCP', []],
-      ['ExternalName', 'mail.example.com', '', []],
+      ['ClusterIP', '', ['80/TCP'], []],
+      ['NodePort', '', ['80:30080/TCP'], ['127.0.0.1:30080']],
+      ['LoadBalancer', '172.31.255.10', ['80:30080/TCP'], ['127.0.0.1:30080']],
+      ['LoadBalancer', 'pending', ['80/TCP'], []],
+      ['ExternalName', 'mail.example.com', [], []],
     ]);
     expect(serviceRows([service('a', {}), service('b', {})], 'default/b').map((row) => row.target.name)).toEqual(['b']);
   });

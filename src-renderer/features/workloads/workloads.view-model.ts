@@ -145,8 +145,8 @@ export interface ServiceRow {
   readonly clusterIP: string;
   /** Of the load balancer, or the name that an ExternalName stands for; `pending` while there is none yet. */
   readonly external: string;
-  /** `80→8080/TCP`, with the node port where there is one: `80:30080/TCP`. */
-  readonly ports: string;
+  /** `80/TCP`, with the node port where there is one: `80:30080/TCP`. */
+  readonly ports: readonly string[];
   /** Addresses on this machine that answer, one a port; none for what is only reachable inside. */
   readonly here: readonly string[];
   readonly createdMs: number | undefined;
@@ -155,7 +155,7 @@ export interface ServiceRow {
 export function serviceRows(services: readonly Service[], filter: string): readonly ServiceRow[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return services.map(serviceRow).filter((one) => {
-    const text = `${one.target.namespace ?? ''}/${one.target.name} ${one.type} ${one.clusterIP} ${one.external} ${one.ports}`;
+    const text = `${one.target.namespace ?? ''}/${one.target.name} ${one.type} ${one.clusterIP} ${one.external} ${one.ports.join(' ')}`;
     return words.every((word) => text.toLowerCase().includes(word));
   });
 }
@@ -169,9 +169,7 @@ function serviceRow(one: Service): ServiceRow {
     type,
     clusterIP: type === 'ExternalName' ? '' : clusterIP,
     external: externalOf(one),
-    ports: ports
-      .map((port) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ''}/${port.protocol ?? 'TCP'}`)
-      .join(', '),
+    ports: ports.map((port) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ''}/${port.protocol ?? 'TCP'}`),
     here: hereOf(one),
     createdMs: epochOf(creationTimestamp),
   };
