@@ -25,12 +25,13 @@ const programs = [
 
 /**
  * Part of the build of the node image: the sandbox image and busybox from the node's own static busybox, so that they are of its
- * architecture and no registry is asked. There is no configuration yet.
+ * architecture and no registry is asked. There is no configuration yet. On a machine reached by SSH, where the driver has seen
+ * to the programs, the argument says where busybox is.
  */
-export const prepareImage: AgentProcess = async () => {
-  const missing = programs.filter((program) => !onPath(program));
+export const prepareImage: AgentProcess = async (_life, { args: [busyboxPath] }) => {
+  const missing = busyboxPath === undefined ? programs.filter((program) => !onPath(program)) : [];
   if (missing.length > 0) throw new Error(`the root file system lacks these programs: ${missing.join(', ')}`);
-  const busybox = readFileSync('/bin/busybox');
+  const busybox = readFileSync(busyboxPath ?? '/bin/busybox');
   mkdirSync(imageArchiveFolder, { recursive: true });
   const images = [await buildPauseImage(busybox), await buildBusyboxImage(busybox)];
   await pipeline(imageArchive(images), createWriteStream(join(imageArchiveFolder, 'node.tar')));

@@ -51,13 +51,16 @@ export class Agent {
   }
 
   /** The sandbox image and busybox come from the machine's own busybox, so that they are of its architecture. */
-  async makeImages(context: Context): Promise<void> {
-    const mark = '/usr/share/drydock/images/.of';
+  async makeImages(context: Context, busybox: string): Promise<void> {
+    const mark = '/usr/share/drydock/images-made-by';
     const script = `
 now=$(sha256sum ${sshPaths.agentBundle}); { read -r last <${mark}; } 2>/dev/null
 [ "$now" = "$last" ] && exit 0
-node ${sshPaths.agentBundle} prepare-image && mkdir -p "\${1%/*}" && echo "$now" >"$1"`;
-    await this.#shell.run(context, script, { args: [mark], failure: 'The images of a node could not be made' });
+node ${sshPaths.agentBundle} prepare-image "$2" && mkdir -p "\${1%/*}" && echo "$now" >"$1"`;
+    await this.#shell.run(context, script, {
+      args: [mark, busybox],
+      failure: 'The images of a node could not be made',
+    });
   }
 
   /** Resolves when the supervisor says that all runs. Throws MachineError FAILED with its last words after a minute. */

@@ -146,7 +146,7 @@ export class SshMachine implements RemoteMachine {
       if (alive) await agent.do(context, 'stop');
       this.#enter('starting');
       onProgress({ text: 'Making the images of a node' });
-      await agent.makeImages(context);
+      await agent.makeImages(context, this.#requireFacts().versions['busybox-static'] ?? '/bin/busybox');
       onProgress({ text: 'Starting the agent' });
       await agent.do(context, 'start');
     } else if (need === 'reload') await agent.do(context, 'reload');
