@@ -33,6 +33,19 @@ describe('refusePod', () => {
   });
 });
 
+describe('sysctls', () => {
+  const asking = (name: string) =>
+    pod('p', { spec: { containers: [], securityContext: { sysctls: [{ name, value: '1' }] } } });
+
+  it('lets a pod change what is its own, and nothing of the node', () => {
+    expect(refusePod(asking('net.ipv4.tcp_syncookies'), [], node('n'))).toBeUndefined();
+    expect(refusePod(asking('kernel.msgmax'), [], node('n'))).toEqual({
+      reason: 'SysctlForbidden',
+      message: 'forbidden sysctl: "kernel.msgmax" not allowlisted',
+    });
+  });
+});
+
 describe('podNeeds', () => {
   it('takes the larger of init and main, sidecars on top of main', () => {
     const request = (cpu: string): { requests: { cpu: string } } => ({ requests: { cpu } });

@@ -56,7 +56,7 @@ export function refusePod(pod: Pod, others: readonly Pod[], node: Node): Refusal
     const capacity = quantityValue(allocatable['memory'] ?? '0');
     if (memoryUsed + needs.memoryBytes > capacity) return lacking('memory', needs.memoryBytes, memoryUsed, capacity);
   }
-  return refuseBySelector(pod, node);
+  return refuseBySelector(pod, node) ?? refuseSysctls(pod);
 }
 
 function lacking(resource: string, requested: number, used: number, capacity: number): Refusal {
@@ -75,4 +75,25 @@ function refuseBySelector(pod: Pod, node: Node): Refusal | undefined {
         reason: 'NodeAffinity',
         message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
       };
+}
+
+/** Sysctls that touch nobody but the pod (pkg/kubelet/sysctl/safe_sysctls.go, release 1.36). */
+const safeSysctls: ReadonlySet<string> = new Set([
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.tcp_wmem',
+]);
+
+function refuseSysctls(pod: Pod): Refusal | undefined {
+  const bad = pod.spec.securityContext?.sysctls?.find(({ name }) => !safeSysctls.has(name.replaceAll('/', '.')));
+  return bad && { reason: 'SysctlForbidden', message: `forbidden sysctl: "${bad.name}" not allowlisted` };
 }

@@ -132,6 +132,11 @@ function ready(pod: Pod, containers: Verdict): Verdict {
   return { status: 'False', reason: 'ReadinessGatesNotReady', message: problems.join(', ') };
 }
 
+/** What disruption-aware controllers (Jobs) look for. */
+function evicted(message: string): readonly [string, Verdict] {
+  return ['DisruptionTarget', { status: 'True', reason: 'TerminationByKubelet', message }];
+}
+
 /** The kubelet's conditions, in upstream's order; those of others are kept where the status is written. */
 function conditionsOf(input: PodStatusInput, status: PodStatus, sandboxReady: boolean): readonly PodCondition[] {
   const { pod } = input;
@@ -141,6 +146,7 @@ function conditionsOf(input: PodStatusInput, status: PodStatus, sandboxReady: bo
     ['Initialized', initialized(pod, status)],
     ['Ready', ready(pod, containers)],
     ['ContainersReady', containers],
+    ...(input.failure?.reason === 'Evicted' ? [evicted(input.failure.message)] : []),
   ];
   const generation = pod.metadata.generation;
   return verdicts.map(([type, verdict]) => ({

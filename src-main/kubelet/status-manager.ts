@@ -158,7 +158,8 @@ export class StatusManager {
 
 /** The kubelet's status over what others wrote: their conditions and fields stay. */
 function mergeStatus(current: PodStatus, wanted: PodStatus): PodStatus {
-  const foreign = (current.conditions ?? []).filter((item) => !kubeletConditions.has(item.type));
+  const own = new Set((wanted.conditions ?? []).map((item) => item.type));
+  const foreign = (current.conditions ?? []).filter((item) => !kubeletConditions.has(item.type) && !own.has(item.type));
   const { reason: _reason, message: _message, ...kept } = current;
   return { ...kept, ...wanted, conditions: [...(wanted.conditions ?? []), ...foreign] };
 }

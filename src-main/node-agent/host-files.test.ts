@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -15,6 +15,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HostFiles } from './host-files.ts';
 
 const files = new HostFiles();
+/** `TMPFS_MAGIC` of statfs(2). */
+const tmpfsMagic = 0x01021994;
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'drydock-files-'));
@@ -30,8 +32,8 @@ describe.skipIf(!isRoot)('volumes that are mounted', () => {
     const path = join(folder, 'pod/volumes/cache');
     files.mountMemory(path, 1024 * 1024);
     files.mountMemory(path, 1024 * 1024);
-    const mounts = execFileSync('findmnt', ['-n', '-o', 'FSTYPE,SIZE', path], { encoding: 'utf8' });
-    expect(mounts.trim().split(/\s+/)).toEqual(['tmpfs', '1M']);
+    const { type, blocks, bsize } = statfsSync(path);
+    expect([type, blocks * bsize]).toEqual([tmpfsMagic, 1024 * 1024]);
     expect(() => writeFileSync(join(path, 'big'), Buffer.alloc(2 * 1024 * 1024))).toThrow('ENOSPC');
     files.remove(join(folder, 'pod'));
     expect(existsSync(join(folder, 'pod'))).toBe(false);

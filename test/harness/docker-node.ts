@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { connect, createServer, type Server } from 'node:net';
 import { HttpsKubeletConnection } from '#apiserver/kubelet-client/https-kubelet-connection';
 import { RealClock } from '#base/clock';
@@ -80,6 +80,19 @@ export class DockerNode {
   kubectl(args: readonly string[], input?: string): Promise<Output> {
     const env = { ...process.env, KUBECONFIG: this.api.kubeconfig };
     return run(kubectlProgram.path ?? '', args, { env, ...(input === undefined ? {} : { input }) });
+  }
+
+  /** `kubectl port-forward` on a free port, until closed. */
+  portForward(pod: string, port: number): Promise<{ readonly port: number; readonly close: () => void }> {
+    const env = { ...process.env, KUBECONFIG: this.api.kubeconfig };
+    const child = spawn(kubectlProgram.path ?? '', ['port-forward', `pod/${pod}`, `:${port}`], { env, stdio: 'pipe' });
+    return new Promise((resolve, reject) => {
+      child.once('exit', () => reject(new Error('kubectl port-forward ended')));
+      child.stdout.on('data', (text: Buffer) => {
+        const local = /127\.0\.0\.1:(\d+) ->/.exec(text.toString())?.[1];
+        if (local) resolve({ port: Number(local), close: () => child.kill() });
+      });
+    });
   }
 
   async close(): Promise<void> {

@@ -165,6 +165,16 @@ describe.skipIf(skipWithout(dockerProgram(), kubectlProgram))('a kubelet on a Do
     expect((await node.kubectl(['exec', 'talker', '--', 'nosuch'])).stderr).toContain('executable file not found');
   });
 
+  it('forwards a port', async () => {
+    await ready('probed');
+    const { port, close } = await node.portForward('probed', 8080);
+    try {
+      expect(await (await fetch(`http://127.0.0.1:${port}/index.html`)).text()).toBe('ok\n');
+    } finally {
+      close();
+    }
+  });
+
   it('dies without a container noticing, and goes on where it was', async () => {
     await create('orphan', { containers: [shell(forever)] });
     await Promise.all(['orphan', 'strict', 'volumes'].map(ready));
