@@ -15,26 +15,27 @@ const sysctls: Readonly<Record<string, string>> = {
   'net/bridge/bridge-nf-call-ip6tables': '1',
 };
 
-/** Sets what is not as it must be. A kernel that withholds one is said in the log, as the rest can still work. */
+/** Sets what is not as it must be; `remember` is told the values from before. A kernel that withholds one is said in the log, as the rest can still work. */
 export async function applySysctls(
   kernel: Kernel,
   context: Context,
   logger: Logger,
-): Promise<ReadonlyMap<string, string>> {
-  const before = new Map<string, string>();
+  remember: (before: Readonly<Record<string, string>>) => Promise<void> = async () => {},
+): Promise<void> {
+  const before: Record<string, string> = {};
   for (const [name, value] of Object.entries(sysctls)) {
     try {
       if (name.startsWith('net/bridge/')) await loadBridgeNetfilter(kernel, context, name);
       const was = await readSysctl(kernel, context, name);
       if (was === value) continue;
       await writeSysctl(kernel, context, name, value);
-      before.set(name, was);
+      before[name] = was;
     } catch (error) {
       context.check();
       logger.warn('the kernel does not let us set what pods need', { sysctl: name, error: messageOf(error) });
     }
   }
-  return before;
+  if (Object.keys(before).length > 0) await remember(before);
 }
 
 /** A module on most kernels, and part of some. */

@@ -10,6 +10,7 @@ import { SeededRandom } from '#base/random';
 import { SharedInformerFactory } from '#client/informer';
 import { nodes, pods, services } from '#client/resources';
 import { FakeApiServer } from '#client/testing/fake-api-server';
+import { cleanUp } from '#network/cleanup';
 import { NetworkAgent } from '#network/network-agent';
 import { applySysctls } from '#network/node-setup';
 import { driverLabel, networkAnnotations } from '../../../src-main/node-agent/agent-config.ts';
@@ -132,5 +133,19 @@ describe.skipIf(skipWithout(namespacesProgram, nftProgram, arping))('addresses a
     expect(await net.ask('host', '192.168.8.3', 80), 'another node').toBeUndefined();
     await server.client.resource<Pod>(pods).delete(life, 'shop', 'pod', { gracePeriodSeconds: 0 });
     await expect.poll(() => net.ask('host', '192.168.8.2', 80), poll).toBeUndefined();
+  });
+
+  it('takes everything away when it is told to', async () => {
+    cancel();
+    const { context } = Context.background().withCancel();
+    const options = {
+      logger: silentLogger,
+      apiIp: '172.30.0.2',
+      cniFolder: folder,
+      sysctlFile: join(folder, 'none.json'),
+    };
+    await cleanUp(context, { ...options, kernel: net.kernel('b') });
+    expect(net.run('b', 'ip', 'route', 'show', 'proto', '141')).toBe('');
+    expect(net.run('b', 'nft', 'list', 'tables')).toBe('');
   });
 });
