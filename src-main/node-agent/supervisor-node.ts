@@ -63,23 +63,27 @@ export async function stopPods(clock: Clock): Promise<void> {
   while (podProcesses().length > 0 && clock.now() < endMs) await clock.sleep(context, 50);
 }
 
-/** Processes in the cgroups of pods, without the sandboxes' own. */
+/** Processes in the cgroups of pods. */
 function podProcesses(): readonly number[] {
   const folder = [join(cgroupRoot, 'kubepods'), join(cgroupRoot, 'pids/kubepods')].find((path) => existsSync(path));
   if (folder === undefined) return [];
-  return processesBelow(folder).filter((pid) => !isPause(pid));
+  return processesBelow(folder);
 }
 
 function processesBelow(folder: string): readonly number[] {
   const here = readLines(join(folder, 'cgroup.procs')).map(Number);
-  const below = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? processesBelow(join(folder, entry.name)) : [],
-  );
-  return [...here, ...below];
+  return [...here, ...childGroups(folder).flatMap(processesBelow)];
 }
 
-function isPause(pid: number): boolean {
-  return readLines(`/proc/${pid}/cmdline`)[0]?.startsWith('/pause') ?? true;
+function childGroups(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [join(folder, entry.name)] : [],
+    );
+  } catch {
+    // The runtime removed the cgroup with its last process.
+    return [];
+  }
 }
 
 function readLines(path: string): readonly string[] {

@@ -39,14 +39,15 @@ export interface TestDriver {
   dispose(): Promise<void>;
 }
 
-/** A driver with a home of its own. */
-export function testDockerDriver(): TestDriver {
+/** A driver with a home of its own. `endpoint` is another way to the engine than the usual one. */
+export function testDockerDriver(endpoint?: string): TestDriver {
   const home = mkdtempSync(join(tmpdir(), 'drydock-docker-'));
   const driver = new DockerDriver({
     home,
     clock: new RealClock(),
     logger: silentLogger,
     agentBundle: agentBundle(),
+    ...(endpoint !== undefined && { endpoint }),
   });
   return {
     home,

@@ -77,7 +77,7 @@ export class DockerNetwork {
 
   async #ensure(context: Context): Promise<LabNetworkFacts> {
     const [existing] = await this.#find(context);
-    const { id, subnet } = existing ?? (await this.#create(context));
+    const { id, subnet } = existing ?? (await this.#createWhereFree(context));
     const block = parseCidr(subnet ?? '');
     if (!block || subnet === undefined) {
       throw new MachineError('INVALID', `the network ${this.name} has no IPv4 subnet: remove it`);
@@ -95,6 +95,17 @@ export class DockerNetwork {
     return networks
       .filter((network) => network.Name === this.name)
       .map((network) => ({ id: network.Id, subnet: network.IPAM?.Config?.[0]?.Subnet }));
+  }
+
+  /** Another program may take a free subnet between the look and the request. */
+  async #createWhereFree(context: Context): Promise<{ readonly id: string; readonly subnet: string }> {
+    for (let triesLeft = 10; ; triesLeft--) {
+      try {
+        return await this.#create(context);
+      } catch (error) {
+        if (triesLeft === 0 || !(error instanceof MachineError) || error.code !== 'ADDRESS_CLASH') throw error;
+      }
+    }
   }
 
   async #create(context: Context): Promise<{ readonly id: string; readonly subnet: string }> {

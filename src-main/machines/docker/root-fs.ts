@@ -50,17 +50,19 @@ export class RootFsBuilder {
   async #pullDebian(context: Context, onProgress: OnProgress): Promise<string | undefined> {
     const { engine, clock } = this.#options;
     onProgress({ text: `Looking for ${debianImage}`, fraction: 0 });
-    const limited = context.withTimeout(clock, registryWaitMs);
+    const pull = context.withCancel();
+    const patience = clock.setTimer(registryWaitMs, pull.cancel);
     try {
       const here = await engine.call(context, 'list images', (docker) =>
         docker.listImages({ filters: { reference: [debianImage] } }),
       );
       if (here.length > 0) return undefined;
-      const body = await engine.call(limited.context, `pull ${debianImage}`, (docker) =>
-        docker.createImage({ fromImage: 'debian', tag: '12-slim', abortSignal: limited.context.signal }),
+      const body = await engine.call(pull.context, `pull ${debianImage}`, (docker) =>
+        docker.createImage({ fromImage: 'debian', tag: '12-slim', abortSignal: pull.context.signal }),
       );
-      // The registry answers: from here on only the line's speed counts.
-      for await (const line of engineLines(context, body)) {
+      for await (const line of engineLines(pull.context, body)) {
+        // The registry answers: from here on the line may be as slow as it is.
+        patience.dispose();
         if (line.error !== undefined) return line.error;
         const fraction = line.current !== undefined && line.total ? 0.2 * (line.current / line.total) : undefined;
         onProgress({ text: `Pulling ${debianImage}`, ...(fraction !== undefined && { fraction }) });
@@ -68,9 +70,10 @@ export class RootFsBuilder {
       return undefined;
     } catch (error) {
       context.check();
-      return limited.context.ended ? `no registry answered within ${registryWaitMs / 1000} s` : messageOf(error);
+      return pull.context.ended ? `no registry answered within ${registryWaitMs / 1000} s` : messageOf(error);
     } finally {
-      limited.cancel();
+      patience.dispose();
+      pull.cancel();
     }
   }
 

@@ -1,4 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Context } from '#base/context';
 import { agentFiles, dockerProgram, testDockerDriver } from '../../harness/docker.ts';
@@ -9,6 +13,41 @@ const context = Context.background();
 const poll = { timeout: 15_000, interval: 200 };
 const resources = { cpus: 0.5, memoryBytes: 768 * 1024 ** 2 };
 const busybox = 'docker.io/library/busybox:1.36';
+
+/** A way to the engine that can be broken. */
+class EngineProxy {
+  readonly path: string;
+  #server: Server | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  async open(): Promise<void> {
+    if (this.#server) return;
+    const server = createServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ path: '/var/run/docker.sock', allowHalfOpen: true });
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(from);
+        from.on('error', () => to.destroy()).on('close', () => this.#sockets.delete(from));
+        from.pipe(to);
+      }
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(this.path, resolve));
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
+  }
+}
 
 describe.skipIf(skipWithout(dockerProgram()))('inside a Docker node', { timeout: 120_000 }, () => {
   const { driver, dispose } = testDockerDriver();
@@ -108,6 +147,27 @@ describe.skipIf(skipWithout(dockerProgram()))('inside a Docker node', { timeout:
     expect(lab.network.facts?.id).not.toBe(before?.id);
     expect(await shell('cat /var/lib/drydock/mark')).toBe('kept');
     expect(await shell('ctr -n k8s.io images ls -q')).toContain(busybox);
+  });
+
+  test('is unreachable while the engine is away, and seen again when it is back', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'drydock-engine-'));
+    const away = new EngineProxy(join(folder, 'docker.sock'));
+    await away.open();
+    const second = testDockerDriver(away.path);
+    const node = second.driver.lab('away').machine('worker-1', resources, 2);
+    try {
+      await node.prepare(context, () => undefined);
+      await node.start(context, files, () => undefined);
+      await away.close();
+      await expect.poll(() => node.state, poll).toBe('unreachable');
+      await away.open();
+      await expect.poll(() => node.state, poll).toBe('running');
+    } finally {
+      await away.open();
+      await second.dispose();
+      await away.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('a sweep keeps labs that are named and takes all others of this home', async () => {
