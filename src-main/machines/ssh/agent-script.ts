@@ -19,8 +19,8 @@ wanted=${sshPaths.agentState}/wanted
 unit=drydock-agent.service
 systemd() { [ -d /run/systemd/system ]; }
 
-# Process ids of ours: "programs" for the supervisor and what it runs, "all" for the containers too (they are below the
-# shims of our containerd). Faults heal by themselves and are left out.
+# Process ids of ours: "orphans" for the supervisor and what it runs, "programs" for the loop around it too, "all" for the
+# containers too (they are below the shims of our containerd). Faults heal by themselves and are left out.
 ours() {
   found=' '
   parents=
@@ -34,7 +34,7 @@ ours() {
       *"node "*"$bundle fault"*) ;;
       *sudo*) ;;
       *"node $bundle "* | *"/node $bundle "* | *"containerd --config ${sshPaths.config}"*) found="$found$pid " ;;
-      *"sh ${sshPaths.agentScript} loop"*) found="$found$pid " ;;
+      *"sh ${sshPaths.agentScript} loop"*) [ "$1" = orphans ] || found="$found$pid " ;;
       *containerd-shim*" -address $state/"*) [ "$1" = all ] && found="$found$pid " ;;
     esac
   done
@@ -82,7 +82,7 @@ supervisor() {
 
 case $1 in
   run)
-    end programs
+    end orphans
     mkdir -p /run/drydock /var/log/drydock
     rm -f /run/drydock/ready
     exec node $bundle supervise
@@ -90,6 +90,7 @@ case $1 in
   loop)
     trap 'stopping=1; kill -TERM $child 2>/dev/null' TERM
     while [ -z "$stopping" ]; do
+      end orphans
       rm -f /run/drydock/ready
       node $bundle supervise &
       child=$!

@@ -59,6 +59,8 @@ const bootMs = 60_000;
 
 /** How often the agent is asked whether it still runs. */
 const lookMs = 15_000;
+/** The same while it starts. */
+const lookSoonMs = 1_000;
 
 /** A machine that is reached by SSH. It keeps its connection: see {@link SshLink}. */
 export class SshMachine implements RemoteMachine {
@@ -268,7 +270,8 @@ export class SshMachine implements RemoteMachine {
 
   #lookLater(): void {
     this.#look?.dispose();
-    this.#look = this.#options.clock.setTimer(lookMs, () => {
+    const delayMs = this.#agentState === 'starting' ? lookSoonMs : lookMs;
+    this.#look = this.#options.clock.setTimer(delayMs, () => {
       void this.#lookNow().finally(() => this.#link.state === 'up' && this.#lookLater());
     });
   }
