@@ -64,10 +64,39 @@ export const commandSpecs: readonly CommandSpec[] = [
     options: [name, home, json],
   },
   { name: 'kubeconfig', positionals: [], summary: 'Print the kubeconfig of a lab.', options: [name, home] },
-  nodeCommand('add', 'Add a worker node to a running lab.'),
+  {
+    name: 'node add',
+    positionals: ['NAME'],
+    summary: 'Add a worker node to a running lab, and wait until it is Ready.',
+    options: [
+      name,
+      { name: 'driver', value: 'embedded|docker|ssh', help: 'where it comes from', fallback: "the lab's own" },
+      { name: 'cpus', value: 'QUANTITY', help: 'its CPUs (embedded, docker)' },
+      { name: 'memory', value: 'QUANTITY', help: 'its memory (embedded, docker)' },
+      { name: 'host', value: 'USER@ADDRESS[:PORT]', help: 'the machine to reach by SSH' },
+      { name: 'identity', value: 'FILE', help: 'private key to log in with', fallback: 'the SSH agent' },
+      { name: 'password-file', value: 'FILE', help: 'file with the password, or with the passphrase of the key' },
+      { name: 'jump', value: 'USER@ADDRESS[:PORT]', help: 'machine to go through' },
+      { name: 'trust', value: 'FINGERPRINT', help: 'host key to trust (SHA256:...); several with commas' },
+      { name: 'archive', value: 'FILE', help: 'what to install from, for a machine that reaches no mirror' },
+      home,
+    ],
+    examples: [
+      'drydock node add worker-4',
+      'drydock node add big --driver docker --cpus 4 --memory 4Gi',
+      'drydock node add pi --driver ssh --host root@192.168.1.20 --identity ~/.ssh/id_ed25519',
+    ],
+  },
   nodeCommand('kill', 'Pull the plug of a node: nothing is told to anybody.'),
   nodeCommand('start', 'Start a node that was killed.'),
   nodeCommand('delete', 'Remove a node: its machine and its Node object.'),
+  {
+    name: 'image load',
+    positionals: ['NAME|FILE'],
+    summary: "Put an image of this computer's Docker, or of an archive, on every Docker and SSH node.",
+    options: [name, home],
+    examples: ['drydock image load my-app:dev', 'drydock image load nginx', 'drydock image load ./my-app.tar'],
+  },
 ];
 
 export function findCommand(args: readonly string[]): { spec: CommandSpec; rest: readonly string[] } | undefined {

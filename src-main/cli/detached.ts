@@ -8,7 +8,13 @@ import type { UpFacts } from './up.ts';
 
 /** What a detached host tells the command that started it, over Node's IPC channel. */
 export type DetachedMessage =
-  | { readonly type: 'progress'; readonly done: number; readonly total: number; readonly text: string }
+  | {
+      readonly type: 'progress';
+      readonly done: number;
+      readonly total: number;
+      readonly text: string;
+      readonly fraction?: number;
+    }
   | { readonly type: 'ready'; readonly facts: UpFacts }
   | { readonly type: 'failed'; readonly message: string };
 
@@ -45,7 +51,7 @@ export async function upDetached(args: readonly string[], homePath: string, prog
 function firstVerdict(child: ChildProcess, home: Home, progress: Progress): Promise<UpFacts> {
   return new Promise((resolve, reject) => {
     child.on('message', (message: DetachedMessage) => {
-      if (message.type === 'progress') progress.update(message.done, message.total, message.text);
+      if (message.type === 'progress') progress.update(message.done, message.total, message.text, message.fraction);
       else if (message.type === 'ready') resolve(message.facts);
       else reject(new ClusterError('INVALID', message.message));
     });
@@ -63,8 +69,8 @@ function firstVerdict(child: ChildProcess, home: Home, progress: Progress): Prom
 
 /** The detached host's own progress: to the command that waits for it. */
 export class ReportingProgress implements Progress {
-  update(done: number, total: number, text: string): void {
-    report({ type: 'progress', done, total, text });
+  update(done: number, total: number, text: string, fraction?: number): void {
+    report({ type: 'progress', done, total, text, ...(fraction === undefined ? {} : { fraction }) });
   }
 
   finish(): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '#base/clock';
+import type { ProgressStep } from '#contract/labs';
 
 /** Where progress is drawn: stderr, or a test's record. */
 export interface ProgressOutput {
@@ -9,9 +10,23 @@ export interface ProgressOutput {
 
 export interface Progress {
   /** `done` of `total` steps are behind; `text` says what is going on now. */
-  update(done: number, total: number, text: string): void;
+  /** `fraction` of the current step, 0 to 1, where it is known: shown where a line can be drawn again. */
+  update(done: number, total: number, text: string, fraction?: number): void;
   /** Takes the bar off the screen; plain lines stay. */
   finish(): void;
+}
+
+/** Tells of the step that goes on now, with what it does in detail. */
+export function showSteps(progress: Progress, steps: readonly ProgressStep[]): void {
+  const done = steps.filter((step) => step.state === 'done').length;
+  const current = steps.find((step) => step.state === 'running') ?? steps[Math.max(0, done - 1)];
+  if (!current) return;
+  progress.update(
+    done,
+    steps.length,
+    current.detail ? `${current.text}: ${current.detail}` : current.text,
+    current.fraction,
+  );
 }
 
 /** A bar on a terminal, a plain line for each new text elsewhere. */
@@ -52,8 +67,8 @@ class BarProgress implements Progress {
     this.#output = output;
   }
 
-  update(done: number, total: number, text: string): void {
-    const filled = total === 0 ? 0 : Math.round((barWidth * done) / total);
+  update(done: number, total: number, text: string, fraction = 0): void {
+    const filled = total === 0 ? 0 : Math.round((barWidth * (done + fraction)) / total);
     const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
     const room = (this.#output.columns || 80) - barWidth - 12;
     this.#output.write(`\r\u001b[2K${bar} ${String(done).padStart(2)}/${total} ${text.slice(0, Math.max(room, 10))}`);

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
@@ -11,10 +12,12 @@ import { detachedVariable, report, ReportingProgress, upDetached } from './detac
 import { commandSpecs, findCommand, renderOverview } from './commands.ts';
 import { down } from './down.ts';
 import { withRunningHost } from './host-access.ts';
+import { addNode, decodeNodeAdd } from './nodes.ts';
 import { parseCommandLine, renderHelp, UsageError, type Arguments } from './options.ts';
 import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
+import { followTask } from './tasks.ts';
 import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
 
 const exitFailure = 1;
@@ -86,6 +89,10 @@ async function runCommand(name: string, args: Arguments, terminal: Terminal): Pr
     case 'kubeconfig':
       terminal.out(readKubeconfig(home, lab).trimEnd());
       return 0;
+    case 'node add':
+      return runNodeAdd(home, lab, args, terminal);
+    case 'image load':
+      return runImageLoad(home, lab, args.positionals[0] ?? '', terminal);
     default:
       return runNode(name.replace('node ', ''), home, lab, args.positionals[0] ?? '', terminal);
   }
@@ -116,18 +123,35 @@ function readKubeconfig(home: Home, lab: string): string {
 
 async function runNode(verb: string, home: Home, lab: string, node: string, terminal: Terminal): Promise<number> {
   await withRunningHost(home, lab, async (host) => {
-    if (verb === 'add') await host.call('node.add', { lab, node });
-    else if (verb === 'kill') await host.call('node.kill', { lab, node });
+    if (verb === 'kill') await host.call('node.kill', { lab, node });
     else if (verb === 'start') await host.call('node.start', { lab, node });
     else await host.call('node.delete', { lab, node });
   });
   const words: Readonly<Record<string, string>> = {
-    add: 'added and Ready',
     kill: 'killed',
     start: 'started and Ready',
     delete: 'deleted',
   };
   terminal.error(`node ${node} ${words[verb] ?? verb}`);
+  return 0;
+}
+
+async function runNodeAdd(home: Home, lab: string, args: Arguments, terminal: Terminal): Promise<number> {
+  const request = decodeNodeAdd(lab, args.positionals[0] ?? '', args);
+  const progress = createProgress(process.stderr, new RealClock());
+  const node = await withRunningHost(home, lab, (host) => addNode(host, request, args, progress));
+  terminal.error(`node ${node} added and Ready`);
+  return 0;
+}
+
+/** A name that is also a file is the file: a path says so more plainly than a name. */
+async function runImageLoad(home: Home, lab: string, what: string, terminal: Terminal): Promise<number> {
+  const source = /[/.]/.test(what) && existsSync(what) ? { file: resolve(what) } : { name: what };
+  const progress = createProgress(process.stderr, new RealClock());
+  await withRunningHost(home, lab, (host) =>
+    followTask(host, lab, 'image-load', progress, () => host.call('image.load', { lab, source })),
+  );
+  terminal.error(`${what} is on every node that takes images`);
   return 0;
 }
 

@@ -12,7 +12,7 @@ import type { Installation } from '#host/drivers';
 import { openHost, type OpenHost } from '#host/open-host';
 import { UiServer } from '#host/websocket-server';
 import { UsageError, type Arguments } from './options.ts';
-import type { Progress } from './progress.ts';
+import { showSteps, type Progress } from './progress.ts';
 
 export interface UpRequest {
   readonly name: string;
@@ -142,9 +142,7 @@ async function openUi(host: OpenHost, installation: Installation, port: number, 
 function report(host: OpenHost, name: string, progress: Progress): void {
   const lab = host.labs.list().find((one) => one.name === name);
   if (!lab || lab.steps.length === 0) return;
-  const done = lab.steps.filter((step) => step.state === 'done').length;
-  const current = lab.steps.find((step) => step.state === 'running') ?? lab.steps[Math.max(0, done - 1)];
-  progress.update(done, lab.steps.length, current?.text ?? '');
+  showSteps(progress, lab.steps);
 }
 
 function upFacts(running: RunningLab, uiUrl: string | null): UpFacts {

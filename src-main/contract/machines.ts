@@ -33,6 +33,8 @@ export interface SshHop {
 export interface SshTarget extends SshHop {
   /** Machine to go through. */
   readonly jump?: SshHop;
+  /** Path of an archive on the machine that Drydock runs on, to install from where no mirror can be reached. */
+  readonly archive?: string;
 }
 
 export interface SshHostKey {

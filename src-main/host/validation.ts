@@ -56,7 +56,7 @@ const hop = {
   }),
   hostKey: optional(text({ pattern: /^SHA256:[A-Za-z0-9+/]{43}=?$/, max: 60, says: 'must be a SHA256 fingerprint' })),
 };
-const sshTarget = fields({ ...hop, jump: optional(fields(hop)) });
+const sshTarget = fields({ ...hop, jump: optional(fields(hop)), archive: optional(text()) });
 const imageSource = exactlyOne({ name: text({ max: 512 }), file: text() });
 /** A node, or `api`. */
 const end = subdomain;
