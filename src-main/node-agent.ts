@@ -13,6 +13,7 @@ const processes: Readonly<Record<string, () => Promise<AgentProcess>>> = {
   dns: async () => (await import('./node-agent/dns-process.ts')).runDns,
   'kube-proxy': async () => (await import('./node-agent/kube-proxy-process.ts')).runKubeProxy,
   kubelet: async () => (await import('./node-agent/kubelet-process.ts')).runKubelet,
+  fault: async () => (await import('./node-agent/faults/fault-process.ts')).runFault,
   network: async () => (await import('./node-agent/network-process.ts')).runNetwork,
   'prepare-image': async () => (await import('./node-agent/prepare-image.ts')).prepareImage,
   supervise: async () => (await import('./node-agent/supervisor.ts')).runSupervisor,

@@ -47,3 +47,37 @@ export interface Fault {
   /** When it heals by itself. */
   readonly expiresAtMs: number;
 }
+
+/**
+ * The same as one machine is told to do it, with names resolved to addresses: what `node-agent fault` reads as JSON. Peers
+ * are addresses or CIDRs, with a port where only one service is meant.
+ */
+export type NodeFault =
+  | { readonly kind: 'process'; readonly process: string }
+  | { readonly kind: 'cut'; readonly peers: readonly FaultPeer[]; readonly direction: 'both' | 'out' | 'in' }
+  | {
+      readonly kind: 'shape';
+      /** Empty: everything that leaves the machine. */
+      readonly peers: readonly FaultPeer[];
+      readonly latencyMs?: number;
+      readonly lossPercent?: number;
+      readonly rateKbit?: number;
+    }
+  | { readonly kind: 'dns' }
+  | { readonly kind: 'disk'; readonly freePercent: number }
+  | { readonly kind: 'memory'; readonly bytes: number }
+  | { readonly kind: 'cpu'; readonly cores: number }
+  | { readonly kind: 'pids'; readonly count: number };
+
+export interface FaultPeer {
+  /** `10.1.2.3` or `10.244.1.0/24`. */
+  readonly address: string;
+  /** A TCP port of the peer's that packets go to, or, for `local`, one of this machine's that they come to. */
+  readonly port?: number;
+  readonly local?: boolean;
+}
+
+/** What `node-agent fault` says on its standard output, one JSON object a line. */
+export type FaultReport =
+  | { readonly state: 'active' | 'healed'; readonly text: string }
+  | { readonly state: 'failed'; readonly code: 'UNSUPPORTED' | 'FAILED'; readonly text: string };

@@ -87,6 +87,14 @@ export class RemoteWorker implements Worker {
     return this.machine.kill(context);
   }
 
+  pause(context: Context): Promise<void> {
+    return this.machine.pause(context);
+  }
+
+  unpause(context: Context): Promise<void> {
+    return this.machine.unpause(context);
+  }
+
   remove(context: Context): Promise<void> {
     return this.machine.remove(context);
   }

@@ -36,6 +36,9 @@ export interface Worker {
   stop(context: Context): Promise<void>;
   /** Pulls the plug. */
   kill(context: Context): Promise<void>;
+  /** Freezes everything on it; nothing is lost. Throws MachineError UNSUPPORTED where that cannot be. */
+  pause(context: Context): Promise<void>;
+  unpause(context: Context): Promise<void>;
   /** Takes the machine away with its disks. */
   remove(context: Context): Promise<void>;
   /** Drydock lets go of it at once, as when its process is killed. */
