@@ -7,6 +7,7 @@ import { formatLogEntry, SinkLogger, type Logger } from '#base/logger';
 import { ClusterError } from '#cluster/errors';
 import { Home, resolveHome } from '#cluster/home';
 import type { Installation } from '#host/drivers';
+import { guardCommand, runFaultGuard } from '#host/fault-guard';
 import { labKubeconfigPath } from '#cluster/lab-kubeconfig';
 import { detachedVariable, report, ReportingProgress, upDetached } from './detached.ts';
 import { commandSpecs, findCommand, renderOverview } from './commands.ts';
@@ -48,6 +49,10 @@ function commandNameOf(args: readonly string[]): string {
 }
 
 async function dispatch(args: readonly string[], installation: Installation, terminal: Terminal): Promise<number> {
+  if (args[0] === guardCommand) {
+    await runFaultGuard(createLogger('info'));
+    return 0;
+  }
   const found = findCommand(args);
   if (!found) {
     if (args.length === 0 || args[0] === '--help' || args[0] === '-h' || args[0] === 'help') {

@@ -76,7 +76,7 @@ export interface LabFaults {
   onChange(listener: () => void): Disposable;
   /** Resolves when it is in place. Throws MachineError UNSUPPORTED for what a driver or kernel cannot do. */
   add(context: Context, spec: FaultSpec, forMs: number): Promise<Fault>;
-  /** Idempotent. Throws ClusterError INVALID for an id there never was. */
+  /** Idempotent. Throws MachineError INVALID for an id there never was. */
   heal(context: Context, id: string): Promise<void>;
 }
 
@@ -93,8 +93,7 @@ export interface RunningLab {
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;
-  /** Absent where nothing can be broken on purpose. */
-  readonly faults?: LabFaults;
+  readonly faults: LabFaults;
   /** Answers with the new node's name when it is Ready. */
   addWorker(context: Context, wanted: NewWorker, onSteps?: (steps: readonly LabStep[]) => void): Promise<string>;
   /** Puts an image on every real node that runs. Throws MachineError. */

@@ -12,12 +12,14 @@ import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
 import type { EtcdClient } from '#etcd/client';
+import { FaultBook } from '#machines/fault-book';
 import { Fabric } from '#machines/embedded/fabric';
 import type { MachineProgress } from '#machines/machine';
 import { apiAddress, balancerPoolOf } from './addresses.ts';
 import { installAddons } from './addons.ts';
 import { BootstrapToken } from './bootstrap-token.ts';
 import { ControlPlane } from './control-plane.ts';
+import { FaultInjector } from './faults/fault-injector.ts';
 import { HostAccess } from './host-access.ts';
 import { forgetSshSecrets, saveSshSecrets, sshSecretsOf } from './ssh-config.ts';
 import { Steps } from './steps.ts';
@@ -56,6 +58,7 @@ export class Lab implements RunningLab {
   readonly controlPlane: ControlPlane;
   readonly fabric: Fabric;
   readonly admin: Transport;
+  readonly faults: FaultBook;
   readonly #options: LabOptions;
   readonly #workers = new Map<string, Worker>();
   readonly #hostAccess: HostAccess;
@@ -84,9 +87,12 @@ export class Lab implements RunningLab {
       logger: logger.named('host-access'),
     });
     const { drivers } = options;
+    const admin = new RestClient(this.admin);
+    const injector = new FaultInjector({ worker: (name) => this.worker(name), admin, guard: drivers.guard });
+    this.faults = new FaultBook({ inject: injector.inject, clock, logger: logger.named('faults') });
     this.#factory = new WorkerFactory({
       ...{ lab: config, folder, pki, drivers, clock, random, logger, fabric: this.fabric },
-      ...{ controlPlane: this.controlPlane, admin: new RestClient(this.admin) },
+      ...{ controlPlane: this.controlPlane, admin },
       token: new BootstrapToken(pki.folder, clock),
     });
   }
@@ -196,12 +202,14 @@ export class Lab implements RunningLab {
 
   async startWorker(context: Context, name: string): Promise<void> {
     const worker = this.worker(name);
+    await this.faults.healNode(context, name);
     await powerOn(context, worker, () => {});
     await this.waitReady(context, [name]);
   }
 
   async deleteWorker(context: Context, name: string): Promise<void> {
     const worker = this.worker(name);
+    this.faults.forgetNode(name);
     await worker.remove(context);
     this.#workers.delete(name);
     forgetSshSecrets(this.#options.folder, name);
@@ -227,6 +235,7 @@ export class Lab implements RunningLab {
 
   async stop(): Promise<void> {
     this.#hostAccess.close();
+    await this.faults.close(Context.background());
     await Promise.all(this.workers.map((worker) => worker.stop(Context.background())));
     await this.controlPlane.stop();
   }

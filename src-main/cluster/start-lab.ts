@@ -91,6 +91,8 @@ const simulatedOnly: RealNodeDrivers = {
   },
   agentBundle: '',
   imageCache: '',
+  // A simulated machine ends with this process.
+  guard: { watch: () => ({ dispose: () => undefined }) },
 };
 
 async function startWorker(context: Context, worker: Worker, progress: Steps): Promise<void> {

@@ -7,6 +7,8 @@ import { freshSeed, SeededRandom } from '#base/random';
 import type { Home } from '#cluster/home';
 import type { LabConfig } from '#cluster/lab-config';
 import type { RealNodeDrivers } from '#cluster/workers/worker-factory';
+import { GuardProcess } from '#machines/guard/fault-guard';
+import { guardCommand } from './fault-guard.ts';
 import type { DockerDriver } from '#machines/docker/driver';
 
 /** Where the build lies: `main`, `preload`, `renderer` and `agent` are in it. */
@@ -26,12 +28,19 @@ export class Drivers implements RealNodeDrivers {
   readonly agentBundle: string;
   readonly imageCache: string;
   readonly #options: DriversOptions;
+  /** One process for all labs of the home, started when it is needed. */
+  readonly guard: GuardProcess;
   #docker: Promise<DockerDriver> | undefined;
 
   constructor(options: DriversOptions) {
     this.#options = options;
-    this.imageCache = join(options.home.path, 'cache/images');
-    this.agentBundle = join(options.installation.outFolder, 'agent/node-agent.cjs');
+    const { home, installation, logger } = options;
+    this.imageCache = join(home.path, 'cache/images');
+    this.agentBundle = join(installation.outFolder, 'agent/node-agent.cjs');
+    this.guard = new GuardProcess({
+      command: [process.execPath, join(installation.outFolder, 'main/drydock.cjs'), guardCommand],
+      logger: logger.named('guard'),
+    });
   }
 
   /** The first call also removes what labs that are no more have left in Docker. */
@@ -52,6 +61,7 @@ export class Drivers implements RealNodeDrivers {
   }
 
   close(): void {
+    this.guard.close();
     void this.#docker?.then((driver) => driver.close());
   }
 

@@ -3,12 +3,12 @@ import type { Clock } from '#base/clock';
 import { CancelledError, messageOf } from '#base/errors';
 import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
-import { MachineError } from '#machines/errors';
 import { ClusterError, type ClusterErrorCode } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
-import type { LabFaults, LabTruth } from '#cluster/lab-view';
+import type { LabTruth } from '#cluster/lab-view';
 import type { ApiAnswer, ApiCall, Empty, LabName, NewNodeRequest } from '#contract/calls';
+import { MachineError } from '#machines/errors';
 import type { ImageSource } from '#contract/machines';
 import type { Fault } from '#contract/faults';
 import type { StreamEvent } from '#contract/watches';
@@ -70,8 +70,8 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'pod.exec.input': (_context, { session, text }) => done(() => sessions.input(session, text)),
     'pod.exec.resize': (_context, { session, columns, rows }) => done(() => sessions.resize(session, columns, rows)),
     'fault.add': (context, { lab, spec, forSeconds }) =>
-      answer(() => faultsOf(labs, lab).add(context, spec, forSeconds * 1000)),
-    'fault.heal': (context, { lab, id }) => done(() => faultsOf(labs, lab).heal(context, id)),
+      answer(() => labs.running(lab).faults.add(context, spec, forSeconds * 1000)),
+    'fault.heal': (context, { lab, id }) => done(() => labs.running(lab).faults.heal(context, id)),
     'image.load': (context, request) => done(() => loadImage(context, options, request)),
     'docker.check': (context) => answer(() => checkDocker(context, options.drivers)),
     'ssh.probe': (context, { target }) => answer(() => probeMachine(context, clock, target)),
@@ -197,19 +197,12 @@ function loadImage(
   });
 }
 
-function faultsOf(labs: Labs, lab: string): LabFaults {
-  const { faults } = labs.running(lab);
-  if (!faults) throw new ClusterError('UNSUPPORTED', `lab ${lab} takes no faults`);
-  return faults;
-}
-
-/** A lab without faults has an empty list of them. */
 function faultStream(context: Context, labs: Labs, lab: string): AsyncIterable<StreamEvent<Fault>> {
   const { faults } = labs.running(lab);
   return keyedStream(context, {
     keyOf: (fault) => fault.id,
-    snapshot: () => faults?.list() ?? [],
-    onChange: (listener) => faults?.onChange(listener) ?? { dispose: () => undefined },
+    snapshot: () => faults.list(),
+    onChange: (listener) => faults.onChange(listener),
   });
 }
 

@@ -12,15 +12,17 @@ export interface InjectedFault {
   readonly text: string;
   /** Takes it back. Idempotent. */
   heal(context: Context): Promise<void>;
+  /** Instead of `heal` when the whole lab is about to stop: a machine that is off need not be started for that. */
+  letGo?(): void;
   /** Resolves, with why, when it ended without being healed: its machine died, or it was over by itself. */
   readonly ended: Promise<string>;
 }
 
 /** Breaks something. Throws MachineError: UNSUPPORTED for what cannot be done here, INVALID for what makes no sense. */
-export type FaultInjector = (context: Context, spec: FaultSpec, id: string) => Promise<InjectedFault>;
+export type InjectFault = (context: Context, spec: FaultSpec, id: string) => Promise<InjectedFault>;
 
 export interface FaultBookOptions {
-  readonly inject: FaultInjector;
+  readonly inject: InjectFault;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -45,6 +47,7 @@ export class FaultBook {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<() => void>();
   #next = 1;
+  #closed = false;
 
   constructor(options: FaultBookOptions) {
     this.#options = options;
@@ -74,6 +77,10 @@ export class FaultBook {
     try {
       const injected = await inject(context, spec, id);
       entry.injected = injected;
+      if (this.#closed) {
+        await injected.heal(context);
+        throw new MachineError('INVALID', 'the lab stops: nothing is broken in it any more');
+      }
       this.#set(entry, { state: 'active', text: injected.text });
       void injected.ended.then((why) => this.#over(entry, why));
     } catch (error) {
@@ -96,16 +103,39 @@ export class FaultBook {
     await this.#heal(context, entry);
   }
 
-  /** Heals everything that is in place, side by side. What cannot be healed is logged: its machine may be gone. */
-  async healAll(context: Context): Promise<void> {
+  /** Heals everything that is in place, for the lab stops. What cannot be healed is logged: its machine may be gone. */
+  async close(context: Context): Promise<void> {
     const { logger } = this.#options;
-    await Promise.all(
-      [...this.#entries.values()].map((entry) =>
-        this.#heal(context, entry).catch((error: unknown) => {
-          logger.warn('a fault was not healed', { fault: entry.fault.id, error: messageOf(error) });
-        }),
-      ),
-    );
+    this.#closed = true;
+    const entries = [...this.#entries.values()];
+    const heal = async (entry: Entry): Promise<void> => {
+      try {
+        await this.#heal(context, entry);
+      } catch (error) {
+        logger.warn('a fault was not healed', { fault: entry.fault.id, error: messageOf(error) });
+      }
+    };
+    // A frozen machine heals nothing that lies inside it.
+    const inside = entries.filter((entry) => entry.fault.spec.kind !== 'node');
+    await Promise.all(entries.filter((entry) => !inside.includes(entry)).map(heal));
+    await Promise.all(inside.map(heal));
+  }
+
+  /** Heals what `node` suffers as a whole: somebody else starts it. */
+  async healNode(context: Context, node: string): Promise<void> {
+    await Promise.all(this.#about(node).map((entry) => this.#heal(context, entry)));
+  }
+
+  /** The machine is about to be taken away: its faults go with it. */
+  forgetNode(node: string): void {
+    for (const entry of this.#about(node)) {
+      entry.injected?.letGo?.();
+      this.#over(entry, `${node} was removed`);
+    }
+  }
+
+  #about(node: string): readonly Entry[] {
+    return [...this.#entries.values()].filter(({ fault: { spec } }) => spec.kind === 'node' && spec.node === node);
   }
 
   async #heal(context: Context, entry: Entry): Promise<void> {
@@ -118,7 +148,8 @@ export class FaultBook {
     entry.timer?.dispose();
     this.#set(entry, { state: 'healing' });
     try {
-      await injected.heal(context);
+      if (this.#closed && injected.letGo) injected.letGo();
+      else await injected.heal(context);
       this.#over(entry, 'healed');
     } catch (error) {
       // It may be tried again.
@@ -140,7 +171,8 @@ export class FaultBook {
   #over(entry: Entry, why: string): void {
     if (entry.fault.state === 'healed') return;
     entry.timer?.dispose();
-    this.#set(entry, { state: 'healed', text: why });
+    const text = entry.injected ? `${entry.injected.text}: ${why}` : why;
+    this.#set(entry, { state: 'healed', text });
     this.#forgetLater(entry);
   }
 

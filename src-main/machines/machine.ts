@@ -120,8 +120,19 @@ export interface RemoteMachine {
   dial(context: Context, address: SocketAddress): Promise<ByteStream>;
   /** Called after each change of state or address. */
   onChange(listener: () => void): { dispose(): void };
+  /** Absent where a process without this one's connections cannot do it. */
+  readonly rescue?: Rescue;
   /** Lets go of connections without touching the machine. */
   close(): void;
+}
+
+/** How another process brings a machine back that is frozen or off: the guard that outlives Drydock. No secrets. */
+export interface Rescue {
+  readonly driver: 'docker';
+  /** Of the engine: a socket's path or a URL. */
+  readonly endpoint: string;
+  readonly container: string;
+  readonly home: string;
 }
 
 /** How the machine reaches the API server: `host:port` addresses that its agent tries in order. */

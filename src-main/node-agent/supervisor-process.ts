@@ -10,6 +10,9 @@ import type { Random } from '#base/random';
 /** `/var/log/drydock/<name>.log`, and `<name>.log.1` for what was before. */
 export const logFolder = '/var/log/drydock';
 
+/** What each program does now, for people, drivers and faults: a JSON array of {@link ProcessReport}. */
+export const statusPath = '/run/drydock/status.json';
+
 const maxLogBytes = 10 * 1024 * 1024;
 const logCheckMs = 30_000;
 

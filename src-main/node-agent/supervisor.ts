@@ -1,18 +1,16 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Context } from '#base/context';
 import { machinePaths, runtimeLayout, type RuntimeLayout } from '#machines/machine';
 import type { AgentConfig } from './agent-config.ts';
 import { readAgentConfig, type AgentProcess, type AgentProcessOptions } from './process.ts';
 import { importArchives, waitForContainerd, writeContainerdConfig } from './supervisor-containerd.ts';
 import { prepareNode, stopPods } from './supervisor-node.ts';
-import { SupervisedProcess, type ProcessReport } from './supervisor-process.ts';
+import { SupervisedProcess, statusPath, type ProcessReport } from './supervisor-process.ts';
 import { watchHolds } from './supervisor-holds.ts';
+import { sweepFaults } from './faults/sweep.ts';
 
 /** Exists while the runtime answers and the agent's programs were started: the driver waits for it. */
 const readyPath = '/run/drydock/ready';
-
-/** What each program does now, for people and drivers: a JSON array of {@link ProcessReport}. */
-const statusPath = '/run/drydock/status.json';
 
 /** Programs of the bundle that every worker runs, in the order of their start. */
 const agentProcesses = ['network', 'kubelet', 'kube-proxy'] as const;
@@ -51,6 +49,7 @@ class Supervisor {
     rmSync(readyPath, { force: true });
     mkdirSync('/run/drydock', { recursive: true });
     if (this.#config.driver === 'docker') await prepareNode(life);
+    await sweepFaults(life, logger);
     const holds = watchHolds(clock, this.#all());
     const reload = (): void => this.#reload();
     process.on('SIGHUP', reload);
@@ -106,6 +105,8 @@ class Supervisor {
 
   #report(): void {
     const reports: readonly ProcessReport[] = this.#all().map((supervised) => supervised.report);
-    writeFileSync(statusPath, `${JSON.stringify(reports)}\n`);
+    // Whoever reads it never sees half of it.
+    writeFileSync(`${statusPath}.new`, `${JSON.stringify(reports)}\n`);
+    renameSync(`${statusPath}.new`, statusPath);
   }
 }

@@ -1,5 +1,9 @@
 import { Context } from '#base/context';
+import type { Disposable } from '#base/disposable';
+import { messageOf } from '#base/errors';
 import type { InjectedFault } from '#machines/fault-book';
+import type { UndoAction } from '#machines/guard/fault-guard';
+import { MachineError } from '#machines/errors';
 import type { Worker } from '../workers/worker.ts';
 
 const quiet = (): void => undefined;
@@ -10,22 +14,27 @@ export async function faultNodePower(
   context: Context,
   worker: Worker,
   action: 'stop' | 'kill' | 'pause' | 'restart',
-  guard: () => { dispose(): void },
+  watch: (undo: UndoAction) => Disposable,
 ): Promise<InjectedFault> {
   const { name } = worker.config;
-  const start = (): Promise<void> => worker.start(Context.background(), quiet);
-  if (action === 'restart') {
-    await worker.kill(context);
-    return { text: `${name} restarts`, heal: start, ended: start().then(() => `${name} is up again`) };
-  }
-  const guarded = guard();
+  if (worker.state !== 'running') throw new MachineError('INVALID', `${name} does not run: it is ${worker.state}`);
+  const start = (life: Context): Promise<void> => worker.start(life, quiet);
+  const watched = watch(action === 'pause' ? 'unpause' : 'start');
   try {
     if (action === 'stop') await worker.stop(context);
-    else if (action === 'kill') await worker.kill(context);
-    else await worker.pause(context);
+    else if (action === 'pause') await worker.pause(context);
+    else await worker.kill(context);
   } catch (error) {
-    guarded.dispose();
+    watched.dispose();
     throw error;
+  }
+  if (action === 'restart') {
+    const up = start(Context.background()).finally(() => watched.dispose());
+    const ended = up.then(
+      () => `${name} is up again`,
+      (error: unknown) => `${name} did not start: ${messageOf(error)}`,
+    );
+    return { text: `${name} restarts`, ended, heal: () => up };
   }
   const done = { stop: 'was stopped', kill: 'lost power', pause: 'is frozen' }[action];
   return {
@@ -33,9 +42,10 @@ export async function faultNodePower(
     ended: never,
     heal: async (life) => {
       if (action === 'pause') await worker.unpause(life);
-      else await start();
-      guarded.dispose();
+      else await start(life);
+      watched.dispose();
     },
+    // A machine that is off stays off while its lab is stopped, and starts with it.
+    ...(action === 'pause' ? {} : { letGo: () => watched.dispose() }),
   };
 }
-

@@ -1,3 +1,4 @@
+import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { ExecSession } from '#base/streams';
@@ -5,6 +6,9 @@ import { MachineError } from '#machines/errors';
 import type { InjectedFault } from '#machines/fault-book';
 import type { FaultReport, NodeFault } from '#machines/faults';
 import { machinePaths, type RemoteMachine } from '#machines/machine';
+
+/** How long undoing may take on the machine. */
+const healTimeoutMs = 20_000;
 
 /**
  * Breaks something inside a real machine: `node-agent fault` runs there for as long as this side holds its standard input
@@ -31,11 +35,27 @@ export async function injectIntoMachine(
   return {
     text: `${machine.name}: ${first.value.text}`,
     ended,
-    heal: async () => {
+    heal: async (life) => {
       session.stdin?.end();
-      await ended;
+      await healedIn(life, machine, ended);
     },
   };
+}
+
+/** The stream has ended, so it heals by itself at the latest when the machine goes on. */
+async function healedIn(context: Context, machine: RemoteMachine, ended: Promise<string>): Promise<void> {
+  const limit = context.withTimeout(new RealClock(), healTimeoutMs);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      limit.context.onEnd(() => {
+        const why = machine.state === 'running' ? 'it does not answer' : `it is ${machine.state}`;
+        reject(new MachineError('FAILED', `${machine.name} has not healed yet: ${why}`));
+      });
+      void ended.then(() => resolve());
+    });
+  } finally {
+    limit.cancel();
+  }
 }
 
 async function waitForEnd(reports: AsyncGenerator<FaultReport>, machine: string): Promise<string> {

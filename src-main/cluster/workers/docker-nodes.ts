@@ -3,11 +3,13 @@ import type { Clock } from '#base/clock';
 import type { SocketAddress } from '#base/streams';
 import type { DockerDriver, DockerLab } from '#machines/docker/driver';
 import type { LabNetworkFacts } from '#machines/docker/network';
+import { MachineError } from '#machines/errors';
+import type { FaultPeer } from '#machines/faults';
 import { machinePaths, type MachineProgress } from '#machines/machine';
 import type { LabConfig, WorkerConfig } from '../lab-config.ts';
 import type { ClusterPki } from '../pki.ts';
 import { agentFiles } from './agent-files.ts';
-import { RemoteWorker } from './remote-worker.ts';
+import { kubeletPort, RemoteWorker } from './remote-worker.ts';
 
 export interface DockerNodesOptions {
   readonly driver: DockerDriver;
@@ -66,6 +68,7 @@ export class DockerNodes {
     const machine = this.#lab.machine(config.name, config, config.hostNumber ?? 2);
     return new RemoteWorker({
       ...{ config, machine, clock, ca: pki.ca.certificate, kubeletClient: pki.apiserverKubeletClient },
+      apiPeers: () => this.#apiPeers(),
       files: async (context) =>
         agentFiles(pki, {
           worker: config,
@@ -78,6 +81,20 @@ export class DockerNodes {
           limited: true,
         }),
     });
+  }
+
+  /** The node asks the gateway; the API server asks kubelets from there. */
+  #apiPeers(): readonly FaultPeer[] {
+    if (!this.#network?.gatewayIsHost)
+      throw new MachineError(
+        'UNSUPPORTED',
+        'Docker runs in a machine of its own here: packets between a node and the API server cannot be told from others',
+      );
+    const { ip: address, port } = this.#upstream();
+    return [
+      { address, port },
+      { address, port: kubeletPort, local: true },
+    ];
   }
 
   #upstream(): SocketAddress {

@@ -15,6 +15,7 @@ import { SimulatedRuntime } from '#cri/simulator/runtime';
 import { KubeProxy } from '#kube-proxy/kube-proxy';
 import { Kubelet } from '#kubelet/kubelet';
 import { driverLabel } from '#node-agent/agent-config';
+import { MachineError } from '#machines/errors';
 import { EmbeddedMachine } from '#machines/embedded/machine';
 import type { Fabric } from '#machines/embedded/fabric';
 import { dnsServiceIp } from '../addresses.ts';
@@ -110,6 +111,14 @@ export class EmbeddedWorker implements Worker {
   /** Containers are gone; images and volumes on the disk stay. */
   async kill(): Promise<void> {
     this.crash();
+  }
+
+  async pause(): Promise<void> {
+    throw new MachineError('UNSUPPORTED', `${this.config.name} is simulated and cannot be frozen`);
+  }
+
+  async unpause(): Promise<void> {
+    throw new MachineError('UNSUPPORTED', `${this.config.name} is simulated and cannot be frozen`);
   }
 
   async remove(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { ByteStream, SocketAddress } from '#base/streams';
+import type { FaultPeer } from '#machines/faults';
 import type { MachineFile, MachineProgress, RemoteMachine } from '#machines/machine';
 import type { KeyPair } from '../certificates.ts';
 import type { WorkerConfig } from '../lab-config.ts';
@@ -16,12 +17,14 @@ export interface RemoteWorkerOptions {
   readonly clock: Clock;
   /** What the machine is told when it starts. */
   readonly files: (context: Context) => Promise<readonly MachineFile[]>;
+  /** Where the API server's packets to and from the machine go. Throws MachineError UNSUPPORTED where nobody can tell. */
+  readonly apiPeers: () => readonly FaultPeer[];
   /** Who the API server is to kubelets, and whose certificates kubelets serve with. */
   readonly kubeletClient: KeyPair;
   readonly ca: string;
 }
 
-const kubeletPort = 10250;
+export const kubeletPort = 10250;
 const proxyHealthPort = 10256;
 /** How long a program may take to accept a connection before it counts as gone. */
 const probeTimeoutMs = 1_000;
@@ -111,6 +114,11 @@ export class RemoteWorker implements Worker {
 
   dial(context: Context, address: SocketAddress): Promise<ByteStream> {
     return this.machine.dial(context, address);
+  }
+
+  /** The API server as the other end of a link. Throws MachineError UNSUPPORTED. */
+  apiPeers(): readonly FaultPeer[] {
+    return this.#options.apiPeers();
   }
 
   /** The truth about a program is whether its port is open, whatever the API server believes. */

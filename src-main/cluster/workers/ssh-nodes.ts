@@ -11,7 +11,7 @@ import type { ClusterPki } from '../pki.ts';
 import { loadSshSecrets, type SshMachineConfig } from '../ssh-config.ts';
 import { sshTargetOf, trustedKeysOf } from '../ssh-target.ts';
 import { agentFiles } from './agent-files.ts';
-import { RemoteWorker } from './remote-worker.ts';
+import { kubeletPort, RemoteWorker } from './remote-worker.ts';
 
 export interface SshNodesOptions {
   /** The lab's folder: secrets of its machines lie there. */
@@ -39,6 +39,11 @@ export class SshNodes {
     const machine = this.#machine(config.name, ssh);
     return new RemoteWorker({
       ...{ config, machine, clock, ca: pki.ca.certificate, kubeletClient: pki.apiserverKubeletClient },
+      // Both ways lead through the connection, whose end on the machine is the machine's own network.
+      apiPeers: () => [
+        { address: machine.apiUpstream.ip, port: machine.apiUpstream.port },
+        { address: machine.address ?? config.ip, port: kubeletPort, local: true },
+      ],
       files: async (context) => [
         ...agentFiles(pki, {
           worker: config,

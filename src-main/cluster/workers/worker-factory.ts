@@ -4,6 +4,7 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from '#client/client';
 import type { DockerDriver } from '#machines/docker/driver';
+import type { FaultGuard } from '#machines/guard/fault-guard';
 import type { Fabric } from '#machines/embedded/fabric';
 import type { MachineProgress } from '#machines/machine';
 import type { BootstrapToken } from '../bootstrap-token.ts';
@@ -23,6 +24,8 @@ export interface RealNodeDrivers {
   readonly agentBundle: string;
   /** Folder for image archives that are made here. */
   readonly imageCache: string;
+  /** Brings machines back that are broken on purpose when this process dies. */
+  readonly guard: FaultGuard;
 }
 
 export interface WorkerFactoryOptions {

@@ -7,7 +7,14 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { ByteStream, ExecSession, SocketAddress } from '#base/streams';
 import { MachineError } from '../errors.ts';
-import type { MachineFile, MachineProgress, MachineResources, RemoteMachine, RemoteMachineState } from '../machine.ts';
+import type {
+  MachineFile,
+  MachineProgress,
+  MachineResources,
+  RemoteMachine,
+  RemoteMachineState,
+  Rescue,
+} from '../machine.ts';
 import { archiveOf } from './archive.ts';
 import { dialDirect, isUnroutable, relayCommand, relayedStream } from './dial.ts';
 import type { DockerEngine } from './engine.ts';
@@ -74,6 +81,10 @@ export class DockerMachine implements RemoteMachine {
   }
   get networkId(): string {
     return this.#host.network.networkId;
+  }
+  get rescue(): Rescue {
+    const { engine, home } = this.#host;
+    return { driver: 'docker', endpoint: engine.endpoint, container: this.containerName, home };
   }
   get resources(): MachineResources {
     return this.#resources;

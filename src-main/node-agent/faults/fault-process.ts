@@ -54,7 +54,7 @@ function apply(context: Context, tools: FaultTools, fault: NodeFault): Promise<A
 function inputEnd(life: Context): Promise<void> {
   return new Promise((resolve) => {
     life.onEnd(resolve);
-    process.stdin.once('end', resolve).once('close', resolve).once('error', () => resolve());
+    for (const event of ['end', 'close', 'error'] as const) process.stdin.once(event, () => resolve());
     process.stdin.resume();
   });
 }

@@ -1,8 +1,8 @@
 import type { Context } from '#base/context';
-import { messageOf } from '#base/errors';
-import { runJson } from '#network/kernel';
+import { devicesTo } from './devices.ts';
+import { queue } from './queues.ts';
 import type { FaultPeer, NodeFault } from '#machines/faults';
-import { tablePrefix, UnsupportedFaultError, type AppliedFault, type FaultTools } from './applied.ts';
+import { tablePrefix, type AppliedFault, type FaultTools } from './applied.ts';
 
 type Cut = Extract<NodeFault, { kind: 'cut' }>;
 type Shape = Extract<NodeFault, { kind: 'shape' }>;
@@ -97,68 +97,4 @@ function matchOf(peer: FaultPeer, direction: 'out' | 'in'): string {
 function nameOf({ address, port, local }: FaultPeer): string {
   if (port === undefined) return address;
   return local ? `${address} (port ${port} here)` : `${address}:${port}`;
-}
-
-/** Devices that lead to the peers; with none named, those of the default route. */
-async function devicesTo(context: Context, tools: FaultTools, peers: readonly FaultPeer[]): Promise<readonly string[]> {
-  const found = new Set<string>();
-  const add = (routes: readonly unknown[]): void => {
-    for (const route of routes as readonly { readonly dev?: unknown }[]) {
-      if (typeof route.dev === 'string') found.add(route.dev);
-    }
-  };
-  if (peers.length === 0) add(await runJson(tools.kernel, context, ['ip', '-json', 'route', 'show', 'default']));
-  for (const { address } of peers) {
-    const ip = address.split('/')[0] ?? address;
-    const routes = await runJson(tools.kernel, context, ['ip', '-json', 'route', 'get', ip]).catch(() => []);
-    add(routes);
-  }
-  // A peer without a route (its pods are not routed yet) is met where everything else leaves.
-  if (found.size === 0) add(await runJson(tools.kernel, context, ['ip', '-json', 'route', 'show', 'default']));
-  if (found.size === 0) throw new UnsupportedFaultError('this machine has no network device that leads to the others');
-  return [...found];
-}
-
-const unlimitedKbit = 10_000_000;
-
-/** Puts a class in front of the device: packets to the peers go through it, all others past it. */
-async function queue(
-  context: Context,
-  tools: FaultTools,
-  fault: Shape,
-): Promise<(context: Context) => Promise<void>> {
-  const devices = (await devicesTo(context, tools, fault.peers)).filter((device) => device !== 'lo');
-  const done: string[] = [];
-  const heal = async (life: Context): Promise<void> => {
-    for (const device of done) await tools.kernel.run(life, ['tc', 'qdisc', 'del', 'dev', device, 'root']);
-  };
-  try {
-    for (const device of devices) {
-      const { latencyMs, rateKbit = unlimitedKbit } = fault;
-      const toPeers = fault.peers.length > 0;
-      const tc = (...args: readonly string[]): Promise<string> => tools.kernel.run(context, ['tc', ...args]);
-      await tc('qdisc', 'add', 'dev', device, 'root', 'handle', '1:', 'htb', 'default', toPeers ? '2' : '1').catch(
-        (error: unknown) => {
-          throw new UnsupportedFaultError(`rates cannot be limited on ${device}: ${messageOf(error)}`);
-        },
-      );
-      done.push(device);
-      await tc('class', 'add', 'dev', device, 'parent', '1:', 'classid', '1:1', 'htb', 'rate', `${rateKbit}kbit`);
-      await tc('class', 'add', 'dev', device, 'parent', '1:', 'classid', '1:2', 'htb', 'rate', `${unlimitedKbit}kbit`);
-      for (const { address } of fault.peers) {
-        const match = ['match', 'ip', 'dst', address.includes('/') ? address : `${address}/32`];
-        await tc('filter', 'add', 'dev', device, 'parent', '1:', 'protocol', 'ip', 'u32', ...match, 'flowid', '1:1');
-      }
-      if (latencyMs === undefined) continue;
-      await tc('qdisc', 'add', 'dev', device, 'parent', '1:1', 'netem', 'delay', `${latencyMs}ms`).catch(() => {
-        throw new UnsupportedFaultError(
-          "latency cannot be added: this kernel has no 'netem' queue (sch_netem); loss and rates work",
-        );
-      });
-    }
-    return heal;
-  } catch (error) {
-    await heal(context);
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '#base/context';
+import { NetworkError } from '#network/errors';
 import type { NodeFault } from '#machines/faults';
 import { fillFolder, UnsupportedFaultError, type AppliedFault, type FaultTools } from './applied.ts';
 
@@ -16,7 +17,7 @@ export async function fillDisk(context: Context, tools: FaultTools, fault: Of<'d
   if (bytes <= 0) throw new UnsupportedFaultError(`less than ${fault.freePercent} % of the disk is free already`);
   const path = join(fillFolder, tools.mark);
   try {
-    await tools.kernel.run(context, ['fallocate', '-l', String(bytes), path]);
+    await allocate(context, tools, bytes, path);
   } catch (error) {
     rmSync(path, { force: true });
     throw error;
@@ -26,6 +27,17 @@ export async function fillDisk(context: Context, tools: FaultTools, fault: Of<'d
     text: `${gigabytes} GiB of the disk are taken, ${fault.freePercent} % are free`,
     heal: async () => rmSync(path, { force: true }),
   };
+}
+
+/** Small systems have the program as a part of busybox only. */
+async function allocate(context: Context, { kernel }: FaultTools, bytes: number, path: string): Promise<void> {
+  const command = ['fallocate', '-l', String(bytes), path];
+  try {
+    await kernel.run(context, command);
+  } catch (error) {
+    if (!(error instanceof NetworkError) || error.code !== 'MISSING_PROGRAM') throw error;
+    await kernel.run(context, ['busybox', ...command]);
+  }
 }
 
 /** Holds memory that is really used: every page is written to, in a process of its own that the kernel may choose to kill. */
@@ -49,8 +61,11 @@ export async function pressMemory(context: Context, _tools: FaultTools, fault: O
 
 export async function pressCpu(_context: Context, _tools: FaultTools, fault: Of<'cpu'>): Promise<AppliedFault> {
   const spin = ['-c', 'while :; do :; done'];
-  const children = Array.from({ length: fault.cores }, () => spawn('/bin/sh', spin, { stdio: 'ignore' }));
-  return { text: `${fault.cores} busy loops run`, heal: () => endAll(children) };
+  const children = Array.from({ length: Math.ceil(fault.cores) }, () => spawn('/bin/sh', spin, { stdio: 'ignore' }));
+  return {
+    text: `busy loops keep ${children.length === 1 ? 'a core' : `${children.length} cores`} busy`,
+    heal: () => endAll(children),
+  };
 }
 
 export async function pressPids(_context: Context, _tools: FaultTools, fault: Of<'pids'>): Promise<AppliedFault> {
@@ -61,7 +76,10 @@ export async function pressPids(_context: Context, _tools: FaultTools, fault: Of
     child.once('error', () => (failed = true));
     if (child.pid !== undefined) children.push(child);
   }
-  return { text: `${children.length} processes more than before are there`, heal: () => endAll(children) };
+  return {
+    text: `${children.length} processes more than before are there${failed ? ': the kernel gave no more' : ''}`,
+    heal: () => endAll(children),
+  };
 }
 
 async function endAll(children: readonly ChildProcess[]): Promise<void> {

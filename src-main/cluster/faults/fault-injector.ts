@@ -1,57 +1,57 @@
 import type { Node } from '#api/gen/types';
 import type { Context } from '#base/context';
+import type { Disposable } from '#base/disposable';
 import type { KubeClient } from '#client/client';
 import { nodes } from '#client/resources';
 import { MachineError } from '#machines/errors';
 import type { InjectedFault } from '#machines/fault-book';
 import { apiEnd, type FaultPeer, type FaultSpec, type NodeFault } from '#machines/faults';
-import type { EmbeddedWorker } from '../workers/embedded-worker.ts';
+import type { FaultGuard, UndoAction } from '#machines/guard/fault-guard';
+import { EmbeddedWorker } from '../workers/embedded-worker.ts';
 import { RemoteWorker } from '../workers/remote-worker.ts';
 import type { Worker } from '../workers/worker.ts';
-import { injectIntoMachine } from './remote-fault.ts';
+import { checkFaultSpec, endsOf } from './fault-spec.ts';
 import { faultNodePower } from './node-power.ts';
+import { injectIntoMachine } from './remote-fault.ts';
+import { injectIntoSimulation } from './simulated-fault.ts';
 
-export interface LabFaultsOptions {
+export interface FaultInjectorOptions {
   /** Throws ClusterError NODE_MISSING. */
   readonly worker: (name: string) => Worker;
   readonly admin: KubeClient;
-  /** Breaks something of a simulated worker. */
-  readonly embedded: (
-    context: Context,
-    spec: FaultSpec,
-    worker: EmbeddedWorker,
-    peer: string | undefined,
-  ) => Promise<InjectedFault>;
-  /** Where the API server's packets to and from a real worker go. */
-  readonly apiPeers: (worker: RemoteWorker) => readonly FaultPeer[];
-  /** Notes a frozen or dead machine that cannot heal itself, for the guard that outlives this process. */
-  readonly guard: (worker: RemoteWorker, id: string) => { dispose(): void };
+  /** Brings frozen and dead machines back when this process dies. */
+  readonly guard: FaultGuard;
 }
 
 /** Turns what a person wants broken into what one machine does: names become addresses, the driver's way is found. */
-export class LabFaults {
-  readonly #options: LabFaultsOptions;
+export class FaultInjector {
+  readonly #options: FaultInjectorOptions;
 
-  constructor(options: LabFaultsOptions) {
+  constructor(options: FaultInjectorOptions) {
     this.#options = options;
   }
 
-  readonly inject = async (context: Context, spec: FaultSpec, id: string): Promise<InjectedFault> => {
-    const [name, peer] = endsOf(spec);
+  readonly inject = async (context: Context, spec: FaultSpec): Promise<InjectedFault> => {
+    checkFaultSpec(spec);
+    const [name, peerName] = endsOf(spec);
     const worker = this.#options.worker(name);
-    if (peer !== undefined && peer !== apiEnd) this.#options.worker(peer);
-    if (peer === name) throw new MachineError('INVALID', `a link needs two ends: ${name} is both`);
-    if (spec.kind === 'node') return faultNodePower(context, worker, spec.action, () => this.#guard(worker, id));
+    const peer = peerName === undefined || peerName === apiEnd ? undefined : this.#options.worker(peerName);
+    if (spec.kind === 'node')
+      return faultNodePower(context, worker, spec.action, (action) => this.#watch(worker, action));
     if (worker.state !== 'running')
-      throw new MachineError('INVALID', `${name} is ${worker.state}: start it first, then break something in it`);
-    if (!(worker instanceof RemoteWorker)) {
-      return this.#options.embedded(context, spec, worker as EmbeddedWorker, peer);
+      throw new MachineError('INVALID', `${name} is ${worker.state}: nothing can be broken in it until it runs`);
+    if (worker instanceof EmbeddedWorker) {
+      if (peer && !(peer instanceof EmbeddedWorker)) throw noLink(name, peer.config.name);
+      return injectIntoSimulation(spec, worker, peer);
     }
+    if (!(worker instanceof RemoteWorker)) throw new MachineError('UNSUPPORTED', `${name} takes no faults`);
+    if (peer instanceof EmbeddedWorker) throw noLink(peer.config.name, name);
     return injectIntoMachine(context, worker.machine, await this.#nodeFault(context, spec, worker));
   };
 
-  #guard(worker: Worker, id: string): { dispose(): void } {
-    return worker instanceof RemoteWorker ? this.#options.guard(worker, id) : { dispose: () => undefined };
+  #watch(worker: Worker, action: UndoAction): Disposable {
+    const rescue = worker instanceof RemoteWorker ? worker.machine.rescue : undefined;
+    return rescue ? this.#options.guard.watch(rescue, action) : { dispose: () => undefined };
   }
 
   async #nodeFault(
@@ -93,7 +93,7 @@ export class LabFaults {
 
   /** Every address packets for the other end carry: the node's own and its pods'. */
   async #peersOf(context: Context, peer: string, worker: RemoteWorker): Promise<readonly FaultPeer[]> {
-    if (peer === apiEnd) return this.#options.apiPeers(worker);
+    if (peer === apiEnd) return worker.apiPeers();
     const node = await this.#options.admin.resource<Node>(nodes).get(context, '', peer);
     const addresses = (node.status?.addresses ?? [])
       .filter((one) => one.type === 'InternalIP')
@@ -102,9 +102,9 @@ export class LabFaults {
   }
 }
 
-/** The node that a fault happens on, and the other end of its link. */
-function endsOf(spec: FaultSpec): readonly [string, string | undefined] {
-  if (spec.kind === 'shape') return [spec.from, spec.to];
-  if (spec.kind !== 'cut') return [spec.node, undefined];
-  return spec.from === apiEnd ? [spec.to, spec.from] : [spec.from, spec.to];
+function noLink(simulated: string, real: string): MachineError {
+  return new MachineError(
+    'UNSUPPORTED',
+    `there is no link between ${simulated} and ${real}: simulated and real nodes exchange no packets`,
+  );
 }
