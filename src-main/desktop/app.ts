@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { app, BrowserWindow, dialog, Menu, nativeTheme, session, type WebContents } from 'electron';
+import { app, BrowserWindow, dialog, Menu, nativeTheme, session, shell, type WebContents } from 'electron';
 import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
@@ -129,9 +129,15 @@ function isAllowed(permission: string): boolean {
   return permission === 'clipboard-sanitized-write';
 }
 
-/** No page leaves our origin, opens a window, or embeds another. */
+/** A Service of the lab on this machine: `http://127.0.0.1:30080/`. */
+const servicePattern = /^http:\/\/127\.0\.0\.1:\d{1,5}\/$/;
+
+/** No page leaves our origin, opens a window, or embeds another. Services of a lab open in the person's own browser. */
 function confine(contents: WebContents): void {
-  contents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  contents.setWindowOpenHandler(({ url }) => {
+    if (servicePattern.test(url)) void shell.openExternal(url);
+    return { action: 'deny' };
+  });
   const stay = (event: { preventDefault(): void }, url: string): void => {
     if (!url.startsWith(`${appOrigin}/`)) event.preventDefault();
   };

@@ -9,6 +9,7 @@ import {
   killAndWatchPodsMove,
   readKeyInStore,
   screenshot,
+  typeIntoContainer,
   watchConsole,
 } from './scenario.ts';
 
@@ -61,6 +62,10 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
   it('deploys', async () => {
     await deployImpatientWeb(page);
     await screenshot(page, 'lab-light');
+  });
+
+  it('reads a log and opens a terminal into a container', async () => {
+    await typeIntoContainer(page);
   });
 
   it('kills a node and shows its pods move', async () => {

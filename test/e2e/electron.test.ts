@@ -4,7 +4,14 @@ import { _electron, type ElectronApplication, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drydock, temporaryHome } from '../harness/lab.ts';
 import { electronProgram, root, skipWithout, xvfbProgram } from '../harness/programs.ts';
-import { createCluster, deployImpatientWeb, killAndWatchPodsMove, readKeyInStore, watchConsole } from './scenario.ts';
+import {
+  createCluster,
+  deployImpatientWeb,
+  killAndWatchPodsMove,
+  readKeyInStore,
+  typeIntoContainer,
+  watchConsole,
+} from './scenario.ts';
 
 const program = electronProgram();
 
@@ -58,8 +65,9 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
     expect((await drydock(['list', '--home', home])).stdout).toMatch(/lab\s+running\s+embedded/);
   });
 
-  it('deploys, kills a node and shows its pods move', async () => {
+  it('deploys, opens a terminal, kills a node and shows its pods move', async () => {
     await deployImpatientWeb(page);
+    await typeIntoContainer(page);
     await killAndWatchPodsMove(page, async () => undefined);
   });
 

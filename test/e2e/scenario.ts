@@ -58,6 +58,26 @@ export async function deployImpatientWeb(page: Page): Promise<void> {
   await expect.poll(() => page.locator('[data-pod^="web-"][data-state="Ready"]').count(), { timeout: readyMs }).toBe(6);
 }
 
+/** Reads what a container writes, and has a shell in it count. */
+export async function typeIntoContainer(page: Page): Promise<void> {
+  await page.locator('[data-pod^="web-"][data-state="Ready"]').first().click();
+  await page.getByTestId('tab-logs').click();
+  await page.getByTestId('pod-logs').waitFor();
+  await page.getByTestId('tab-terminal').click();
+  await page.getByTestId('open-terminal-nginx').click();
+  const screen = page.getByTestId('terminal-screen');
+  await expect.poll(() => screen.innerText(), { timeout: readyMs }).toMatch(/[#$]/);
+  await page.keyboard.type('echo sum $((20 + 22))\n');
+  await expect.poll(() => screen.innerText(), { timeout: readyMs }).toContain('sum 42');
+  await page.getByTestId('terminal-to-panel').click();
+  await expect.poll(() => page.getByTestId('terminal-panel').innerText()).toContain('sum 42');
+  await page
+    .getByTestId('terminal-panel')
+    .getByRole('button', { name: /^Close the terminal/ })
+    .click();
+  await page.getByRole('button', { name: 'Close details' }).click();
+}
+
 /** Kills a node that runs some of the pods and follows them to the others. */
 export async function killAndWatchPodsMove(page: Page, onDown: () => Promise<void>): Promise<void> {
   const victim = 'worker-2';
