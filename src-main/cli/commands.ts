@@ -1,3 +1,4 @@
+import { describeFaultKinds } from './faults.ts';
 import type { CommandSpec, OptionSpec } from './options.ts';
 
 const home: OptionSpec = {
@@ -97,6 +98,38 @@ export const commandSpecs: readonly CommandSpec[] = [
     options: [name, home],
     examples: ['drydock image load my-app:dev', 'drydock image load nginx', 'drydock image load ./my-app.tar'],
   },
+  {
+    name: 'fault add',
+    positionals: ['KIND', 'NODE'],
+    rest: '[NODE|AMOUNT...]',
+    summary: 'Break something on purpose. It heals by itself, at heal, at down, and when Drydock ends.',
+    details: describeFaultKinds(),
+    options: [
+      { name: 'for', value: 'TIME', help: 'when it heals by itself: 90s, 5m, 1h', fallback: '5m' },
+      { name: 'one-way', help: 'of a cut: only what the first sends to the second' },
+      name,
+      home,
+      { ...json, help: 'print the fault as JSON instead of its id' },
+    ],
+    examples: [
+      'drydock fault add cut worker-1 worker-2 --for 60s',
+      'drydock fault add cut worker-1 api',
+      'drydock fault add loss worker-1 worker-2 10%',
+      'drydock fault add rate worker-1 1mbit',
+      'drydock fault add process worker-1 kubelet',
+      'drydock fault add pause worker-1',
+      'drydock fault add disk worker-1 5%',
+    ],
+  },
+  { name: 'fault list', positionals: [], summary: 'List what is broken on purpose.', options: [name, home, json] },
+  {
+    name: 'fault heal',
+    positionals: [],
+    rest: '[ID]',
+    summary: 'Undo a fault, or all of them.',
+    options: [{ name: 'all', help: 'everything that is broken on purpose' }, name, home],
+    examples: ['drydock fault heal f-1', 'drydock fault heal --all'],
+  },
 ];
 
 export function findCommand(args: readonly string[]): { spec: CommandSpec; rest: readonly string[] } | undefined {
@@ -108,7 +141,10 @@ export function findCommand(args: readonly string[]): { spec: CommandSpec; rest:
 }
 
 export function renderOverview(): string {
-  const rows = commandSpecs.map((spec) => ({ left: [spec.name, ...spec.positionals].join(' '), right: spec.summary }));
+  const rows = commandSpecs.map((spec) => ({
+    left: [spec.name, ...spec.positionals, ...(spec.rest ? [spec.rest] : [])].join(' '),
+    right: spec.summary,
+  }));
   const width = Math.max(...rows.map((row) => row.left.length));
   return [
     'Drydock: a desktop lab for multi-node Kubernetes clusters.',

@@ -19,8 +19,12 @@ export interface CommandSpec {
   readonly name: string;
   /** Names of positional arguments, all required. */
   readonly positionals: readonly string[];
+  /** How further arguments are written, for a command that reads them itself: `[ID]`, `NODE...`. Absent: there are none. */
+  readonly rest?: string;
   readonly summary: string;
   readonly options: readonly OptionSpec[];
+  /** Lines between the usage and the flags. */
+  readonly details?: readonly string[];
   readonly examples?: readonly string[];
 }
 
@@ -87,7 +91,7 @@ export function parseCommandLine(spec: CommandSpec, args: readonly string[]): Ar
   if (!help && positionals.length < spec.positionals.length) {
     throw new UsageError(`${spec.name} needs ${spec.positionals.slice(positionals.length).join(' ')}`);
   }
-  if (positionals.length > spec.positionals.length)
+  if (spec.rest === undefined && positionals.length > spec.positionals.length)
     throw new UsageError(`unexpected argument '${positionals[spec.positionals.length] ?? ''}'`);
   return new Arguments(help, positionals, values);
 }
@@ -98,7 +102,7 @@ function firstSentence(message: string): string {
 }
 
 export function renderHelp(spec: CommandSpec): string {
-  const usage = ['drydock', spec.name, ...spec.positionals, '[flags]'].join(' ');
+  const usage = ['drydock', spec.name, ...spec.positionals, ...(spec.rest ? [spec.rest] : []), '[flags]'].join(' ');
   const rows = [...spec.options, { name: 'help', help: 'show this text' } satisfies OptionSpec].map(
     (option: OptionSpec) => ({
       left: `--${option.name}${option.value ? ` ${option.value}` : ''}`,
@@ -111,6 +115,7 @@ export function renderHelp(spec: CommandSpec): string {
     '',
     `Usage: ${usage}`,
     '',
+    ...(spec.details ? [...spec.details.map((line) => `  ${line}`), ''] : []),
     'Flags:',
     ...rows.map((row) => `  ${row.left.padEnd(width)}  ${row.right}`),
   ];

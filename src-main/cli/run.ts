@@ -17,6 +17,7 @@ import { addNode, decodeNodeAdd } from './nodes.ts';
 import { parseCommandLine, renderHelp, UsageError, type Arguments } from './options.ts';
 import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
+import { runFault } from './run-fault.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
 import { followTask } from './tasks.ts';
 import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
@@ -98,6 +99,10 @@ async function runCommand(name: string, args: Arguments, terminal: Terminal): Pr
       return runNodeAdd(home, lab, args, terminal);
     case 'image load':
       return runImageLoad(home, lab, args.positionals[0] ?? '', terminal);
+    case 'fault add':
+    case 'fault list':
+    case 'fault heal':
+      return runFault(name.replace('fault ', ''), home, lab, args, terminal);
     default:
       return runNode(name.replace('node ', ''), home, lab, args.positionals[0] ?? '', terminal);
   }
