@@ -1,11 +1,13 @@
 import { rmSync } from 'node:fs';
 import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
+import type { Logger } from '#base/logger';
 import { ClusterError } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { removeFromKubeconfig } from '#cluster/kubeconfig';
 import { loadLabConfig } from '#cluster/lab-config';
 import type { Lab } from '#contract/labs';
+import { Drivers, type Installation } from '#host/drivers';
 import { readHostAccess } from '#host/open-host';
 import { withHost } from './host-access.ts';
 
@@ -18,8 +20,14 @@ interface Stopped {
   readonly othersRun: boolean;
 }
 
-/** Stops a lab, and its headless host when no other lab runs there. Says what was done. Throws ClusterError, StatusError. */
-export async function down(home: Home, lab: string, remove: boolean): Promise<string> {
+/** Stops a lab, and its headless host when no other lab runs there. Says what was done. Throws ClusterError, MachineError, StatusError. */
+export async function down(
+  home: Home,
+  lab: string,
+  remove: boolean,
+  installation: Installation,
+  logger: Logger,
+): Promise<string> {
   const known = home.labNames().includes(lab);
   if (!known) throw new ClusterError('LAB_MISSING', `there is no lab ${lab} in ${home.path}`);
   const access = readHostAccess(home);
@@ -29,7 +37,8 @@ export async function down(home: Home, lab: string, remove: boolean): Promise<st
     const after = await host.call('labs.list', {});
     return { wasRunning: before.some((one) => one.name === lab && isActive(one)), othersRun: after.some(isActive) };
   });
-  if (!stopped && remove) deleteFolder(home, lab);
+  if (!stopped && remove)
+    await deleteStopped(home, lab, new Drivers({ home, clock: new RealClock(), logger, installation }));
   if (stopped && !stopped.othersRun && access?.kind === 'headless') await endHost(home, access.pid);
   if (remove) return `lab ${lab} deleted`;
   return stopped?.wasRunning
@@ -41,8 +50,14 @@ function isActive(lab: Lab): boolean {
   return lab.phase !== 'stopped' && lab.phase !== 'failed';
 }
 
-function deleteFolder(home: Home, lab: string): void {
+/** No host runs: what the lab has outside its folder goes first, so that a failure loses nothing that says where it is. */
+async function deleteStopped(home: Home, lab: string, drivers: Drivers): Promise<void> {
   const config = readableConfig(home, lab);
+  try {
+    if (config) await drivers.removeLab(config);
+  } finally {
+    drivers.close();
+  }
   for (const path of config?.kubeconfigs ?? []) removeFromKubeconfig(path, `drydock-${lab}`);
   rmSync(home.labFolder(lab), { recursive: true, force: true });
 }

@@ -75,15 +75,20 @@ async function dispatch(args: readonly string[], installation: Installation, ter
     return 0;
   }
   if (found.spec.name === 'up') return runUp(parsed, args, installation, terminal);
-  return runCommand(found.spec.name, parsed, terminal);
+  return runCommand(found.spec.name, parsed, installation, terminal);
 }
 
-async function runCommand(name: string, args: Arguments, terminal: Terminal): Promise<number> {
+async function runCommand(
+  name: string,
+  args: Arguments,
+  installation: Installation,
+  terminal: Terminal,
+): Promise<number> {
   const home = new Home(resolveHome(args.text('home')));
   const lab = args.text('name') ?? 'lab';
   switch (name) {
     case 'down':
-      terminal.error(await down(home, lab, args.flag('delete')));
+      terminal.error(await down(home, lab, args.flag('delete'), installation, createLogger('warn')));
       return 0;
     case 'list': {
       const labs = await listLabs(home);

@@ -20,9 +20,9 @@ export class ControlClient {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface({ input: socket, crlfDelay: Infinity }).on('line', (line) =>
-      this.#receive(JSON.parse(line) as HostFrame),
-    );
+    const lines = createInterface({ input: socket, crlfDelay: Infinity });
+    lines.on('error', () => socket.destroy());
+    lines.on('line', (line) => this.#receive(JSON.parse(line) as HostFrame));
     socket.on('close', () => this.#closeAll());
     socket.on('error', () => socket.destroy());
   }

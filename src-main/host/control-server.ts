@@ -66,7 +66,10 @@ export class ControlServer {
       bytes = chunk.includes(10) ? 0 : bytes + chunk.byteLength;
       if (bytes > maxFrameBytes) socket.destroy();
     });
-    createInterface({ input: socket, crlfDelay: Infinity }).on('line', (line) => {
+    const lines = createInterface({ input: socket, crlfDelay: Infinity });
+    // A client that is killed resets its connection: readline passes that on, and nobody else must fall over it.
+    lines.on('error', () => socket.destroy());
+    lines.on('line', (line) => {
       try {
         if (session) session.receive(JSON.parse(line) as unknown);
         else if (this.#isToken(line)) {
