@@ -189,6 +189,8 @@ export interface ContainerStatus extends Omit<Container, 'image'> {
   /** `Completed`, `Error` or `OOMKilled` once exited; the reason of a failed start otherwise. */
   readonly reason?: string;
   readonly message?: string;
+  /** The log file on the node, in CRI's format. Absent where the runtime keeps logs some other way. */
+  readonly logPath?: string;
 }
 
 export interface ContainerStats {
@@ -305,6 +307,11 @@ export interface RuntimeService {
 
   /** The container's log. Runtimes write it to a file; this hides where. Throws NotFound once it is removed. */
   containerLog(context: Context, containerId: string, options: LogOptions): Promise<AsyncIterable<LogRecord>>;
+  /**
+   * Has a running container's log go on in a new file at {@link ContainerStatus.logPath}, after the caller has renamed the old
+   * one. Of a container that does not run a runtime may throw any code. Runtimes that bound their logs themselves do nothing.
+   */
+  reopenContainerLog(context: Context, containerId: string): Promise<void>;
   containerStats(context: Context, containerId: string): Promise<ContainerStats>;
   /** Changes the limits of a container that exists. Runtimes without real limits accept and keep them. */
   updateContainerResources(context: Context, containerId: string, resources: LinuxContainerResources): Promise<void>;

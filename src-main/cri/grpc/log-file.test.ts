@@ -104,6 +104,27 @@ test('following goes on through rotation and truncation, and ends with the conta
   expect(await next(records)).toBeUndefined();
 });
 
+test('what is still written into the old file right after rotation comes before the new one', async () => {
+  running = true;
+  /** Sleeps only between seeing a new file and leaving the old one. */
+  class LateWrite extends RealClock {
+    override sleep(sleeping: Context, delayMs: number): Promise<void> {
+      appendFileSync(`${path}.20260102`, line('late'));
+      return super.sleep(sleeping, delayMs);
+    }
+  }
+  writeFileSync(path, line('a'));
+  const records = readLogFile(Context.background(), path, {
+    ...{ follow: true, clock: new LateWrite(), running: async () => running },
+  });
+  expect(await next(records)).toBe('a');
+  renameSync(path, `${path}.20260102`);
+  writeFileSync(path, line('new'));
+  expect([await next(records), await next(records)]).toEqual(['late', 'new']);
+  running = false;
+  expect(await next(records)).toBeUndefined();
+});
+
 test('following ends with its context', async () => {
   running = true;
   writeFileSync(path, line('a'));

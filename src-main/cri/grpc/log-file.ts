@@ -2,13 +2,15 @@ import { watch, type FSWatcher } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '#base/clock';
-import type { Context } from '#base/context';
+import { Context } from '#base/context';
 import type { LogOptions, LogRecord } from '../cri.ts';
 import { lineFeed, LineSplitter, parseLogLine } from './log-format.ts';
 
 const chunkBytes = 64 * 1024;
 /** How often a follower looks by itself, for file systems that tell of no changes and for the container's end. */
 const lookMs = 1000;
+/** How long after rotation a runtime may still write what it was about to into the old file. */
+const settleMs = 100;
 
 export interface LogFileOptions extends LogOptions {
   readonly clock: Clock;
@@ -20,6 +22,8 @@ export interface LogFileOptions extends LogOptions {
 export async function* readLogFile(context: Context, path: string, options: LogFileOptions): AsyncGenerator<LogRecord> {
   const change = new FileChange(path, options.clock);
   let file = await openIfThere(path);
+  /** What follows `file` once that is read to its end. */
+  let next: FileHandle | undefined;
   try {
     let running = options.follow && (await options.running());
     let at = file && options.tailLines !== undefined ? await tailStart(file, options.tailLines) : 0;
@@ -31,10 +35,15 @@ export async function* readLogFile(context: Context, path: string, options: LogF
           if (context.ended) return;
         }
       }
-      const next = await replacement(file, path);
       if (next) {
         await file?.close();
-        [file, at] = [next, 0];
+        [file, at, next] = [next, 0, undefined];
+        continue;
+      }
+      next = await replacement(file, path);
+      if (next) {
+        // Between the last read and the rotation more may have been written: the old file is read to its end again.
+        if (file && running) await options.clock.sleep(Context.background(), settleMs);
         continue;
       }
       if (!running || context.ended) return;
@@ -45,6 +54,7 @@ export async function* readLogFile(context: Context, path: string, options: LogF
   } finally {
     change.close();
     await file?.close();
+    await next?.close();
   }
 }
 

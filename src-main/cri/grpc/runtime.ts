@@ -239,6 +239,8 @@ export class GrpcRuntime extends GrpcImages implements RuntimeService, ImageServ
     if (!path) throw new CriError('FailedPrecondition', `container "${containerId}" was created without a log path`);
     const running = async (): Promise<boolean> => {
       const status = await this.#container(context, containerId).catch((error: unknown) => {
+        // Whoever followed is gone: the log ends for them, quietly, whatever the call was at.
+        if (context.ended) return undefined;
         // A runtime that is away for a moment has not ended the container.
         if (error instanceof CriError && error.code !== 'NotFound') return 'unknown' as const;
         return nothingIfNotFound(error);
@@ -246,6 +248,10 @@ export class GrpcRuntime extends GrpcImages implements RuntimeService, ImageServ
       return status === 'unknown' || status?.state === 'CONTAINER_RUNNING' || status?.state === 'CONTAINER_CREATED';
     };
     return readLogFile(context, path, { ...options, clock: this.#options.clock, running });
+  }
+
+  async reopenContainerLog(context: Context, containerId: string): Promise<void> {
+    await this.#runtime(context, 'ReopenContainerLog', { container_id: containerId }, containerCall);
   }
 
   async containerStats(context: Context, containerId: string): Promise<ContainerStats> {

@@ -61,6 +61,7 @@ export function containerStatusOf(message: ContainerStatusMessage, podSandboxId:
     ...(state === 'CONTAINER_EXITED' ? { finishedAtMs: millis(message.finished_at), exitCode: message.exit_code } : {}),
     ...(reason === '' ? {} : { reason }),
     ...(text === '' ? {} : { message: text }),
+    ...(message.log_path === '' ? {} : { logPath: message.log_path }),
   };
 }
 

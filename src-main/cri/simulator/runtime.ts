@@ -277,6 +277,11 @@ export class SimulatedRuntime implements RuntimeService, ImageService {
     return this.#requireContainer(containerId).log.read(context, options);
   }
 
+  /** Nothing moves: a log here is memory, and drops its older half when it is full. */
+  async reopenContainerLog(_context: Context, containerId: string): Promise<void> {
+    this.#requireContainer(containerId);
+  }
+
   async containerStats(_context: Context, containerId: string): Promise<ContainerStats> {
     const container = this.#requireContainer(containerId);
     const runningMs = container.state === 'CONTAINER_RUNNING' ? this.#now() - container.createdAtMs : 0;

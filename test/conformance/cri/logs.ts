@@ -1,3 +1,4 @@
+import { existsSync, renameSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { LogRecord } from '#cri/cri';
 import { context, type Bench } from './bench.ts';
@@ -77,6 +78,35 @@ export function logTests(bench: Bench): void {
     expect(texts.at(-1)).toBe('unfinished');
     expect(records.slice(0, -1).map((record) => record.partial)).toEqual([true, true, false]);
     expect((await bench.log(id, { tailLines: 2 })).length).toBe(4);
+  });
+
+  it('goes on in a new file once its old one was renamed, and followers miss nothing', async () => {
+    const id = await bench.start(['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done']);
+    const { context: reading, cancel } = context.withCancel();
+    const seen: number[] = [];
+    const records = await bench.runtime.containerLog(reading, id, { follow: true });
+    const following = (async () => {
+      for await (const record of records) seen.push(Number(Buffer.from(record.text).toString()));
+    })();
+    const untilSeen = async (count: number): Promise<void> => {
+      for (let tries = 0; seen.length < count && tries < 200; tries++) await bench.under.pass(50);
+      expect(seen.length).toBeGreaterThanOrEqual(count);
+    };
+    await untilSeen(3);
+    // A runtime without log files has nothing to rename, and takes the call as well.
+    const { logPath } = await bench.runtime.containerStatus(context, id);
+    const rotated = logPath && `${logPath}.20260102-030405`;
+    if (rotated) renameSync(logPath, rotated);
+    await bench.runtime.reopenContainerLog(context, id);
+    await untilSeen(seen.length + 5);
+    expect(seen).toEqual(seen.map((_, index) => index + 1));
+    cancel();
+    await bench.patience(following);
+    await bench.patience(bench.runtime.stopContainer(context, id, 0));
+    if (rotated) expect(await bench.log(id)).not.toContain('stdout 1');
+    await bench.patience(bench.runtime.removeContainer(context, id));
+    if (rotated) expect([existsSync(logPath), existsSync(rotated)]).toEqual([false, false]);
+    await expect(bench.runtime.reopenContainerLog(context, id)).rejects.toMatchObject({ code: 'NotFound' });
   });
 
   it('is gone with its container', async () => {
