@@ -15,6 +15,7 @@ import { EvictionManager } from './eviction/eviction-manager.ts';
 import { pressureConditions } from './eviction/signals.ts';
 import type { NodeFacts } from './field-values.ts';
 import { ImageManager } from './image-manager.ts';
+import { ContainerLogManager } from './logs/container-log-manager.ts';
 import { NodeAgent } from './node-agent.ts';
 import { ObjectCache } from './object-cache.ts';
 import { timings, type KubeletConfig, type KubeletOptions } from './options.ts';
@@ -112,10 +113,21 @@ class KubeletRun {
     await this.#informers.waitForSync(context);
     registration.dispose();
     await this.#removeOrphans();
-    this.#eviction?.run(this.#context).catch((error: unknown) => {
+    this.#keepRunning('the eviction manager', this.#eviction);
+    this.#keepRunning('the container log manager', this.#logManager());
+  }
+
+  #keepRunning(what: string, manager: { run(context: Context): Promise<never> } | undefined): void {
+    manager?.run(this.#context).catch((error: unknown) => {
       if (error instanceof CancelledError) return;
-      this.#options.logger.error('the eviction manager stopped: this is a bug', { error: messageOf(error) });
+      this.#options.logger.error(`${what} stopped: this is a bug`, { error: messageOf(error) });
     });
+  }
+
+  /** None where the runtime keeps logs itself. */
+  #logManager(): ContainerLogManager | undefined {
+    const { logFiles: files, runtime, clock, logger } = this.#options;
+    return files && new ContainerLogManager({ files, runtime, clock, logger: logger.named('logs') });
   }
 
   /** None where nobody says what the machine is doing. */

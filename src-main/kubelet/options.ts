@@ -6,6 +6,7 @@ import type { Random } from '#base/random';
 import type { NetworkNamespace } from '#base/streams';
 import type { EventRecorder, InformerFactory, KubeClient } from '#client/client';
 import type { ImageService, LinuxContainerResources, RuntimeService } from '#cri/cri';
+import type { LogFiles } from './logs/log-files.ts';
 import type { HostStats } from './stats/host-stats.ts';
 import type { VolumeFiles } from './volume-files.ts';
 
@@ -55,6 +56,8 @@ export interface KubeletFacts {
   readonly client: KubeClient;
   readonly runtime: RuntimeService & ImageService;
   readonly files: VolumeFiles;
+  /** Where logs are files that must be rotated. Absent where the runtime keeps them itself. */
+  readonly logFiles?: LogFiles;
   readonly cgroups?: PodCgroups;
   /** The node's own network: probes go out from here. */
   readonly network: Pick<NetworkNamespace, 'dial'>;

@@ -19,6 +19,7 @@ import { machinePaths } from '#machines/machine';
 import { driverLabel } from './agent-config.ts';
 import { HostCgroups } from './cgroups.ts';
 import { HostFiles } from './host-files.ts';
+import { HostLogFiles } from './host-log-files.ts';
 import { HostNetwork } from './host-network.ts';
 import { ProcHostStats } from './host-stats.ts';
 import { establishIdentity, servingCertificate } from './kubelet-identity.ts';
@@ -62,6 +63,7 @@ async function serve(life: Context, options: AgentProcessOptions, { runtime, mac
     recorder: (own) =>
       new ApiEventRecorder({ client, clock, random, logger, component: 'kubelet', host: nodeName, life: own }),
     files: new HostFiles(),
+    logFiles: new HostLogFiles(),
     cgroups: new HostCgroups({
       allocatable: { cpuShares: cpuShares(machine.cpus * 1000) },
       warn: (message) => logger.warn('a cgroup cannot be limited', { error: message }),

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RealClock } from '#base/clock';
 import { silentLogger } from '#base/logger';
@@ -8,6 +9,8 @@ import { GrpcRuntime } from '#cri/grpc/runtime';
 import { buildBusyboxImage, buildPauseImage } from '#images/busybox-image';
 import { layerOfFiles } from '#images/layer';
 import { buildImage } from '#images/oci-archive';
+import { ContainerLogManager } from '#kubelet/logs/container-log-manager';
+import { HostLogFiles } from '#node-agent/host-log-files';
 import { staticBusybox } from '../../harness/busybox.ts';
 import { containerdPrograms, TestContainerd } from '../../harness/containerd.ts';
 import { skipWithout } from '../../harness/programs.ts';
@@ -99,6 +102,47 @@ describe.skipIf(skipWithout(staticBusybox, ...containerdPrograms))('a containerd
       cancel();
       await reading;
     } finally {
+      await bench.tearDown();
+    }
+  });
+
+  it('has its logs rotated by the kubelet: nothing is lost to a follower, and the disk is bounded', async () => {
+    const bench = new Bench(target);
+    await bench.setUp();
+    const { context: life, cancel } = context.withCancel();
+    try {
+      // 4 MB in lines of 100 bytes, as fast as a shell gives them, with a breath after each half of a megabyte.
+      const writing =
+        'i=0; while [ $i -lt 40000 ]; do i=$((i+1)); printf "%099d\\n" $i; [ $((i%5000)) -gt 0 ] || sleep 0.5; done; sleep 1000';
+      const id = await bench.start(['sh', '-c', writing]);
+      const followed: number[] = [];
+      const log = await bench.runtime.containerLog(life, id, { follow: true });
+      const following = (async () => {
+        for await (const record of log) followed.push(Number(Buffer.from(record.text).toString()));
+      })();
+      const { logPath = '' } = await bench.runtime.containerStatus(context, id);
+      const manager = new ContainerLogManager({
+        ...{ runtime: bench.runtime, files: new HostLogFiles(), clock: new RealClock(), logger: silentLogger },
+        policy: { maxSizeBytes: 200_000, maxFiles: 3 },
+      });
+      const rotated = (): readonly string[] =>
+        readdirSync(dirname(logPath)).filter((name) => name.startsWith(`${basename(logPath)}.`));
+      // Names are by the second: so are the looks.
+      for (let looks = 0; looks < 3 || followed.length < 40_000; looks++) {
+        expect(looks).toBeLessThan(60);
+        await sleep(1100);
+        await manager.rotateLogs(life);
+        expect(rotated().length).toBeLessThan(3);
+      }
+      expect(followed).toEqual(followed.map((_, index) => index + 1));
+      const names = [...rotated()].sort();
+      expect(names.map((name) => name.endsWith('.gz'))).toEqual([true, false]);
+      const packed = gunzipSync(readFileSync(join(dirname(logPath), names[0] ?? ''))).toString();
+      expect(packed).toMatch(/^(\S+ stdout F \d{99}\n)+$/);
+      cancel();
+      await following;
+    } finally {
+      cancel();
       await bench.tearDown();
     }
   });
