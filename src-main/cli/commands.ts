@@ -55,7 +55,12 @@ export const commandSpecs: readonly CommandSpec[] = [
     name: 'down',
     positionals: [],
     summary: 'Stop a lab. Everything in it is kept, unless it is to be deleted.',
-    options: [name, home, { name: 'delete', help: 'remove the lab and everything it kept' }],
+    options: [
+      name,
+      home,
+      { name: 'delete', help: 'remove the lab and everything it kept, its containers and what it put on machines' },
+      { name: 'force', help: 'with --delete: forget machines that cannot be reached' },
+    ],
   },
   { name: 'list', positionals: [], summary: 'List labs.', options: [home, json] },
   {

@@ -24,7 +24,7 @@ interface Stopped {
 export async function down(
   home: Home,
   lab: string,
-  remove: boolean,
+  remove: 'keep' | 'delete' | 'force',
   installation: Installation,
   logger: Logger,
 ): Promise<string> {
@@ -33,14 +33,21 @@ export async function down(
   const access = readHostAccess(home);
   const stopped = await withHost(home, async (host): Promise<Stopped> => {
     const before = await host.call('labs.list', {});
-    await host.call(remove ? 'lab.delete' : 'lab.stop', { lab });
+    await (remove === 'keep'
+      ? host.call('lab.stop', { lab })
+      : host.call('lab.delete', { lab, force: remove === 'force' }));
     const after = await host.call('labs.list', {});
     return { wasRunning: before.some((one) => one.name === lab && isActive(one)), othersRun: after.some(isActive) };
   });
-  if (!stopped && remove)
-    await deleteStopped(home, lab, new Drivers({ home, clock: new RealClock(), logger, installation }));
+  if (!stopped && remove !== 'keep')
+    await deleteStopped(
+      home,
+      lab,
+      remove === 'force',
+      new Drivers({ home, clock: new RealClock(), logger, installation }),
+    );
   if (stopped && !stopped.othersRun && access?.kind === 'headless') await endHost(home, access.pid);
-  if (remove) return `lab ${lab} deleted`;
+  if (remove !== 'keep') return `lab ${lab} deleted`;
   return stopped?.wasRunning
     ? `lab ${lab} stopped; 'drydock up --name ${lab}' brings everything back`
     : `lab ${lab} is not running`;
@@ -51,10 +58,10 @@ function isActive(lab: Lab): boolean {
 }
 
 /** No host runs: what the lab has outside its folder goes first, so that a failure loses nothing that says where it is. */
-async function deleteStopped(home: Home, lab: string, drivers: Drivers): Promise<void> {
+async function deleteStopped(home: Home, lab: string, force: boolean, drivers: Drivers): Promise<void> {
   const config = readableConfig(home, lab);
   try {
-    if (config) await drivers.removeLab(config);
+    if (config) await drivers.removeLab(config, { force });
   } finally {
     drivers.close();
   }

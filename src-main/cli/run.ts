@@ -88,7 +88,7 @@ async function runCommand(
   const lab = args.text('name') ?? 'lab';
   switch (name) {
     case 'down':
-      terminal.error(await down(home, lab, args.flag('delete'), installation, createLogger('warn')));
+      terminal.error(await down(home, lab, removalOf(args), installation, createLogger('warn')));
       return 0;
     case 'list': {
       const labs = await listLabs(home);
@@ -111,6 +111,14 @@ async function runCommand(
     default:
       return runNode(name.replace('node ', ''), home, lab, args.positionals[0] ?? '', terminal);
   }
+}
+
+function removalOf(args: Arguments): 'keep' | 'delete' | 'force' {
+  if (!args.flag('delete')) {
+    if (args.flag('force')) throw new UsageError('--force goes with --delete');
+    return 'keep';
+  }
+  return args.flag('force') ? 'force' : 'delete';
 }
 
 async function runStatus(home: Home, lab: string, args: Arguments, terminal: Terminal): Promise<number> {

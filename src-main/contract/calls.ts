@@ -71,8 +71,8 @@ export interface Calls {
   'lab.create': { request: NewLabRequest; response: Lab };
   'lab.start': { request: LabName; response: Empty };
   'lab.stop': { request: LabName; response: Empty };
-  /** Stops it and removes everything it kept. */
-  'lab.delete': { request: LabName; response: Empty };
+  /** Stops it and removes everything it kept. `force` also when a machine of it cannot be cleaned. */
+  'lab.delete': { request: LabName & { readonly force?: boolean }; response: Empty };
   /** Adds a worker and answers when it is Ready; progress is in the watch `tasks`. */
   'node.add': { request: NewNodeRequest; response: { readonly node: string } };
   /** As pulling the plug: nothing is told to anybody. */

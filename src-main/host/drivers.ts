@@ -6,6 +6,7 @@ import type { Logger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
 import type { Home } from '#cluster/home';
 import type { LabConfig } from '#cluster/lab-config';
+import { MachineError } from '#machines/errors';
 import type { RealNodeDrivers } from '#cluster/workers/worker-factory';
 import { GuardProcess } from '#machines/guard/fault-guard';
 import { guardCommand } from './fault-guard.ts';
@@ -46,8 +47,24 @@ export class Drivers implements RealNodeDrivers {
   /** The first call also removes what labs that are no more have left in Docker. */
   readonly docker = (): Promise<DockerDriver> => (this.#docker ??= this.#openDocker());
 
-  /** Takes away everything a stopped lab has in Docker and on machines reached by SSH. Throws MachineError. */
-  async removeLab(config: LabConfig): Promise<void> {
+  /**
+   * Takes away everything a stopped lab has in Docker and on machines reached by SSH. Throws MachineError, unless `force`: what
+   * cannot be cleaned is then left as it is.
+   */
+  async removeLab(config: LabConfig, { force }: { readonly force: boolean }): Promise<void> {
+    try {
+      await this.#removeLab(config);
+    } catch (error) {
+      const hint = `'drydock down --delete --force --name ${config.name}' forgets what cannot be cleaned`;
+      if (!force)
+        throw error instanceof MachineError
+          ? new MachineError(error.code, `${error.message}; ${hint}`, { cause: error })
+          : error;
+      this.#options.logger.warn('not everything of the lab was removed', { lab: config.name, error: messageOf(error) });
+    }
+  }
+
+  async #removeLab(config: LabConfig): Promise<void> {
     const machines = config.workers.filter((worker) => worker.driver === 'ssh');
     if (machines.length > 0) {
       const { removeSshWorkers } = await import('#cluster/workers/ssh-nodes');

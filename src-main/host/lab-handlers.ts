@@ -57,7 +57,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'lab.create': (_context, request) => answer(() => labs.create({ ...request, nowMs: clock.now() })),
     'lab.start': (_context, { lab }) => done(() => labs.start(lab)),
     'lab.stop': (_context, { lab }) => done(() => labs.stop(lab)),
-    'lab.delete': (_context, { lab }) => done(() => labs.delete(lab)),
+    'lab.delete': (_context, { lab, force }) => done(() => labs.delete(lab, { force: force === true })),
     'node.add': (context, request) => answer(() => addNode(context, options, request)),
     'node.kill': (context, { lab, node }) => done(() => labs.running(lab).killWorker(context, node)),
     'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),

@@ -40,7 +40,7 @@ export interface LabsOptions {
   readonly logger: Logger;
   readonly start: LabStarter;
   /** Takes away what a stopped lab has outside its folder: containers, networks, programs on machines. */
-  readonly remove: (config: LabConfig) => Promise<void>;
+  readonly remove: (config: LabConfig, options: { readonly force: boolean }) => Promise<void>;
 }
 
 /** The labs of one home: which there are, in which phase, and one change at a time for each of them. */
@@ -143,10 +143,10 @@ export class Labs {
     this.#set(entry, { phase: 'stopped', running: undefined, runningSinceMs: undefined });
   }
 
-  async delete(name: string): Promise<void> {
+  async delete(name: string, options: { readonly force: boolean } = { force: false }): Promise<void> {
     await this.stop(name);
     const entry = this.#require(name);
-    await this.#options.remove(entry.config);
+    await this.#options.remove(entry.config, options);
     for (const path of entry.config.kubeconfigs) removeFromKubeconfig(path, `drydock-${name}`);
     rmSync(this.#options.home.labFolder(name), { recursive: true, force: true });
     this.#entries.delete(name);

@@ -56,7 +56,7 @@ export async function openHost(
       clock,
       logger,
       start: (context, options) => startLab(context, { ...options, drivers, clock, logger }),
-      remove: (config) => drivers.removeLab(config),
+      remove: (config, options) => drivers.removeLab(config, options),
     });
     const settings = new SettingsFile(join(path, 'settings.json'));
     let uiUrl: (() => string) | undefined;

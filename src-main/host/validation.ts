@@ -92,7 +92,7 @@ const callChecks: { readonly [N in CallName]: Check } = {
   }),
   'lab.start': fields(lab),
   'lab.stop': fields(lab),
-  'lab.delete': fields(lab),
+  'lab.delete': fields({ ...lab, force: optional(flag) }),
   'node.add': fields({
     ...lab,
     node: optional(subdomain),

@@ -27,16 +27,30 @@ export class SshTestLab {
   /** For files of the test; gone afterwards. */
   readonly folder = mkdtempSync(join(tmpdir(), 'drydock-ssh-lab-'));
   readonly #publicKey: string;
+  readonly #name: string;
   readonly #network: string;
   readonly #prefix: string;
   readonly #containers: string[] = [];
+  readonly #machines: SshTestMachine[] = [];
   #next = 10;
 
-  /** `index` is this test file's own: 172.29.`index`.0/24. An `offline` lab's machines reach this host only. */
-  constructor(index: number, options: { readonly offline?: boolean } = {}) {
-    this.#prefix = `172.29.${index}`;
-    this.#network = `drydock-test-ssh-${index}`;
+  /**
+   * `index` is this test file's own: 172.29.`index`.0/24. An `offline` lab's machines reach this host only. With `join` the
+   * machines stand on a network that is there already, and stays.
+   */
+  constructor(
+    index: number,
+    options: { readonly offline?: boolean; readonly join?: { readonly network: string; readonly prefix: string } } = {},
+  ) {
+    this.#name = `drydock-test-ssh-${index}`;
+    this.#prefix = options.join?.prefix ?? `172.29.${index}`;
+    this.#network = options.join?.network ?? this.#name;
     this.#sweep();
+    ({ privateKey: this.privateKey, publicKey: this.#publicKey } = makeKeyPair());
+    if (options.join) {
+      this.#next = 150;
+      return;
+    }
     const internal = options.offline ? ['--internal'] : [];
     docker(
       'network',
@@ -48,12 +62,11 @@ export class SshTestLab {
       ...internal,
       this.#network,
     );
-    ({ privateKey: this.privateKey, publicKey: this.#publicKey } = makeKeyPair());
   }
 
   async start(kind: SshMachineKind): Promise<SshTestMachine> {
     const address = `${this.#prefix}.${this.#next++}`;
-    const container = `${this.#network}-${this.#next}`;
+    const container = `${this.#name}-${this.#next}`;
     this.#containers.push(container);
     docker(
       ...runArguments,
@@ -82,7 +95,13 @@ export class SshTestLab {
       target: (user, auth, more = {}) => ({ host: address, port: 22, user, auth, ...more }),
     };
     await untilReachable(machine.target('root', { kind: 'key', privateKey: this.privateKey }));
+    this.#machines.push(machine);
     return machine;
+  }
+
+  /** In the order of their start. */
+  get machines(): readonly SshTestMachine[] {
+    return this.#machines;
   }
 
   key(): SshAuth {
@@ -95,9 +114,9 @@ export class SshTestLab {
   }
 
   #sweep(): void {
-    const left = docker('ps', '-aq', '--filter', `name=^${this.#network}-`).split('\n').filter(Boolean);
+    const left = docker('ps', '-aq', '--filter', `name=^${this.#name}-`).split('\n').filter(Boolean);
     if (left.length > 0) docker('rm', '-f', '-v', ...left);
-    spawnSync('docker', ['network', 'rm', this.#network], { stdio: 'ignore' });
+    spawnSync('docker', ['network', 'rm', this.#name], { stdio: 'ignore' });
   }
 }
 
