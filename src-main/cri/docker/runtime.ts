@@ -277,6 +277,11 @@ export class DockerRuntime extends DockerImages implements RuntimeService, Image
     return readLog(context, source, options);
   }
 
+  /** The engine rotates its logs by itself, at the kubelet's usual size. */
+  async reopenContainerLog(context: Context, containerId: string): Promise<void> {
+    await this.#containers.container(context, containerId);
+  }
+
   async containerStats(context: Context, containerId: string): Promise<ContainerStats> {
     const { record } = await this.#containers.container(context, containerId);
     const stats = await this.#connection.call(context, (docker) =>
