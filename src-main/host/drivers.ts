@@ -64,15 +64,23 @@ export class Drivers implements RealNodeDrivers {
     }
   }
 
+  /** Machines and Docker each for itself: one that fails does not keep the other from being cleaned. */
   async #removeLab(config: LabConfig): Promise<void> {
+    const results = await Promise.allSettled([this.#removeMachines(config), this.#removeContainers(config)]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #removeMachines(config: LabConfig): Promise<void> {
     const machines = config.workers.filter((worker) => worker.driver === 'ssh');
-    if (machines.length > 0) {
-      const { removeSshWorkers } = await import('#cluster/workers/ssh-nodes');
-      const { home, clock, logger } = this.#options;
-      const random = new SeededRandom(freshSeed());
-      const options = { folder: home.labFolder(config.name), agentBundle: this.agentBundle, clock, random, logger };
-      await removeSshWorkers(Context.background(), machines, options);
-    }
+    if (machines.length === 0) return;
+    const { removeSshWorkers } = await import('#cluster/workers/ssh-nodes');
+    const { home, clock, logger } = this.#options;
+    const random = new SeededRandom(freshSeed());
+    const options = { folder: home.labFolder(config.name), agentBundle: this.agentBundle, clock, random, logger };
+    await removeSshWorkers(Context.background(), machines, options);
+  }
+
+  async #removeContainers(config: LabConfig): Promise<void> {
     const usesDocker = config.docker !== undefined || config.workers.some((worker) => worker.driver === 'docker');
     if (usesDocker) await (await this.docker()).lab(config.name).remove(Context.background());
   }
