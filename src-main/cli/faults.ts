@@ -37,6 +37,17 @@ const shape = (
   },
 });
 
+/** Several amounts at once: each says by its unit what it is. */
+const shapeOf = (amounts: readonly string[]): { latencyMs?: number; lossPercent?: number; rateKbit?: number } =>
+  Object.assign(
+    {},
+    ...amounts.map((amount) => {
+      if (amount.endsWith('%')) return { lossPercent: readPercent(amount) };
+      if (amount.endsWith('bit')) return { rateKbit: readRate(amount) };
+      return { latencyMs: readMs(amount, 'amounts such as 200ms, 5% or 1mbit') };
+    }),
+  );
+
 const programs = ['kubelet', 'kube-proxy', 'containerd', 'network'] as const;
 
 export const faultKinds: Readonly<Record<string, FaultKind>> = {
@@ -50,6 +61,16 @@ export const faultKinds: Readonly<Record<string, FaultKind>> = {
   })),
   loss: shape('PERCENT', 'lose some of what the first sends', (text) => ({ lossPercent: readPercent(text) })),
   rate: shape('RATE', 'limit what the first sends: 500kbit, 1mbit', (text) => ({ rateKbit: readRate(text) })),
+  shape: {
+    ...{ usage: 'NODE [NODE] AMOUNT...', help: 'several of these at once: 200ms 5% 1mbit', least: 2, most: 5 },
+    decode: (words) => {
+      const [from = '', second = '', ...rest] = words;
+      const isAmount = /^\d[\d.]*(ms|s|m|h|%|[kmg]bit)$/i.test(second);
+      const amounts = isAmount ? [second, ...rest] : rest;
+      if (amounts.length === 0) throw new UsageError(`fault add shape ${from} ${second}: say how, such as 200ms`);
+      return { ...{ kind: 'shape', from }, ...(isAmount ? {} : { to: second }), ...shapeOf(amounts) };
+    },
+  },
   kill: power('kill', 'pull the plug'),
   stop: power('stop', 'shut down in order'),
   pause: power('pause', 'freeze everything on it'),
@@ -76,7 +97,7 @@ export const faultKinds: Readonly<Record<string, FaultKind>> = {
   },
   cpu: {
     ...{ usage: 'NODE [CORES]', help: 'keep so many of its cores busy (default: 1)', least: 1, most: 2 },
-    decode: ([node = '', cores = '1']) => ({ kind: 'cpu', node, cores: readCount(cores, 'a number of cores') }),
+    decode: ([node = '', cores = '1']) => ({ kind: 'cpu', node, cores: readCores(cores) }),
   },
   pids: {
     ...{ usage: 'NODE [COUNT]', help: 'start so many processes (default: 1000)', least: 1, most: 2 },
@@ -160,6 +181,13 @@ function readBytes(text: string): number {
   const nano = parseQuantityNano(text);
   if (nano === undefined || nano <= 0n) throw new UsageError(`'${text}': expected an amount such as 512Mi`);
   return Number(nano / 1_000_000_000n);
+}
+
+/** The node rounds up: a part of a core keeps a whole one busy. */
+function readCores(text: string): number {
+  const cores = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (cores <= 0) throw new UsageError(`'${text}': expected a number of cores`);
+  return cores;
 }
 
 function readCount(text: string, expected: string): number {

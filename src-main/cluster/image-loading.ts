@@ -28,7 +28,11 @@ export async function loadLabImage(context: Context, source: ImageSource, option
     throw new MachineError('INVALID', 'no node of this lab takes images: simulated nodes know theirs by name');
   const find = 'Reading the image';
   const texts = new Map(machines.map(({ name }) => [name, `Loading it on ${name}`]));
-  const steps = new Steps([find, ...texts.values()], new RealClock(), onSteps);
+  const steps = new Steps(
+    [find, ...machines.map(({ name: node }) => ({ text: texts.get(node) ?? node, node }))],
+    new RealClock(),
+    onSteps,
+  );
   const archive = await steps.run(find, (report) => findImage(context, source, options, report));
   const reports = new Map<string, (progress: MachineProgress) => void>();
   let settle: (results: Awaited<ReturnType<typeof loadImage>>) => void = () => undefined;
@@ -38,15 +42,11 @@ export async function loadLabImage(context: Context, source: ImageSource, option
     fail = reject;
   });
   const shown = machines.map(({ name }) =>
-    steps.run(
-      texts.get(name) ?? name,
-      async (report) => {
-        reports.set(name, report);
-        const mine = (await loaded).find((result) => result.machine === name);
-        if (mine?.error) throw mine.error;
-      },
-      name,
-    ),
+    steps.run(texts.get(name) ?? name, async (report) => {
+      reports.set(name, report);
+      const mine = (await loaded).find((result) => result.machine === name);
+      if (mine?.error) throw mine.error;
+    }),
   );
   loadImage(context, machines, archive, (name, progress) => reports.get(name)?.(progress)).then(settle, fail);
   const failed = (await Promise.allSettled(shown)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));

@@ -183,7 +183,11 @@ export class Lab implements RunningLab {
       start: `Starting ${name}`,
       join: `Joining ${name}`,
     };
-    const steps = new Steps(Object.values(texts), new RealClock(), onSteps);
+    const steps = new Steps(
+      [texts.prepare, { text: texts.start, node: name }, { text: texts.join, node: name }],
+      new RealClock(),
+      onSteps,
+    );
     await steps.run(texts.prepare, (report) => this.#prepareDriver(context, worker.driver, report));
     await this.#factory.connect();
     if (wanted.ssh) saveSshSecrets(this.#options.folder, name, sshSecretsOf(wanted.ssh));
@@ -191,8 +195,8 @@ export class Lab implements RunningLab {
     await this.installAddons(context);
     const added = this.#factory.create(worker);
     this.#workers.set(name, added);
-    await steps.run(texts.start, (report) => powerOn(context, added, report), name);
-    await steps.run(texts.join, () => this.waitReady(context, [name]), name);
+    await steps.run(texts.start, (report) => powerOn(context, added, report));
+    await steps.run(texts.join, () => this.waitReady(context, [name]));
     return name;
   }
 

@@ -26,10 +26,14 @@ function authOf(kind: SshHopConfig['auth'], keyPath: string, secret: string | un
   return { kind, privateKey: readKey(keyPath), ...(secret === undefined ? {} : { passphrase: secret }) };
 }
 
+/** A path as a person types it, `~/packages.tar`, as a program opens it. */
+export function fromHome(path: string): string {
+  return path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+}
+
 function readKey(path: string): string {
-  const full = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
   try {
-    return readFileSync(full, 'utf8');
+    return readFileSync(fromHome(path), 'utf8');
   } catch (error) {
     throw new MachineError('INVALID', `the private key ${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }

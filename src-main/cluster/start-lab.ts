@@ -53,13 +53,13 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   if (config !== options.config) onConfig(config);
   const names = config.workers.map((worker) => worker.name);
   const remote = config.workers.filter((worker) => worker.driver !== 'embedded').map((worker) => worker.name);
-  const texts = [
+  const coming = [
     ...[steps.keys, ...(remote.length > 0 ? [driversText] : [])],
     ...[steps.api, steps.controllers, steps.addons],
-    ...remote.map(startText),
+    ...remote.map((node) => ({ text: startText(node), node })),
     ...(names.length === 0 ? [] : [joinText(names)]),
   ];
-  const progress = new Steps(texts, new RealClock(), onSteps);
+  const progress = new Steps(coming, new RealClock(), onSteps);
   // Certificates are checked by programs that live in real time, whatever the lab's clock says.
   const pki = await progress.run(steps.keys, () => loadOrCreatePki(join(folder, 'pki'), new RealClock().now()));
   const { drivers = simulatedOnly } = options;
@@ -98,7 +98,7 @@ const simulatedOnly: RealNodeDrivers = {
 async function startWorker(context: Context, worker: Worker, progress: Steps): Promise<void> {
   const { name, driver } = worker.config;
   if (driver === 'embedded') return powerOn(context, worker, () => {});
-  await progress.run(startText(name), (report) => powerOn(context, worker, report), name);
+  await progress.run(startText(name), (report) => powerOn(context, worker, report));
 }
 
 const driversText = 'Preparing images and networks of the nodes';

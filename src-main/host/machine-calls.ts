@@ -12,8 +12,9 @@ import type { Drivers } from './drivers.ts';
 /** Whether Docker can be used; why not is part of the answer. */
 export async function checkDocker(context: Context, drivers: Drivers): Promise<DockerCheck> {
   try {
-    const { version, cpus, memoryBytes } = await (await drivers.docker()).check(context);
-    return { usable: true, version, cpus, memoryBytes };
+    const driver = await drivers.docker();
+    const { version, cpus, memoryBytes } = await driver.check(context);
+    return { usable: true, version, cpus, memoryBytes, imageCached: await driver.hasImage(context) };
   } catch (error) {
     if (error instanceof MachineError) return { usable: false, reason: error.message };
     throw error;
@@ -33,7 +34,7 @@ export async function probeMachine(context: Context, clock: Clock, machine: NewS
     return {
       hostKey: { algorithm: found.hostKey.type, fingerprint: found.hostKey.fingerprint, trusted: true },
       facts: factsOf(found),
-      missing: missingOf(found),
+      missing: missingOf(found, machine.archive !== undefined),
     };
   } catch (error) {
     if (error instanceof HostKeyError && error.trusted.length === 0) {
@@ -51,14 +52,30 @@ function factsOf(facts: MachineFacts): SshFacts {
   return { os, arch, kernel, cpus, memoryBytes, freeDiskBytes, supervisor: systemd ? 'systemd' : 'process' };
 }
 
-function missingOf({ missing, kernelFeatures, packageManager }: MachineFacts): readonly SshMissing[] {
-  const installable = packageManager !== undefined;
-  const how = installable ? `Drydock installs it with ${packageManager}` : 'name an archive to install it from';
+/** What stands between the machine and a node on it. `hasArchive`: the person named one to install from. */
+export function missingOf(facts: MachineFacts, hasArchive: boolean): readonly SshMissing[] {
+  const { missing, kernelFeatures, packageManager, foreignKubelet } = facts;
+  const installable = hasArchive || packageManager !== undefined;
+  const how = hasArchive
+    ? 'Drydock installs it from the archive'
+    : packageManager === undefined
+      ? 'there is no package manager: name an archive to install it from'
+      : `Drydock installs it with ${packageManager}`;
   const packages = missing.map((name): SshMissing => ({ name, text: how, installable }));
   const features = Object.entries(kernelFeatures)
     .filter(([, there]) => there === 'no')
     .map(([name]): SshMissing => ({ name, text: `the kernel of the machine has no ${name}`, installable: false }));
-  return [...packages, ...features];
+  const foreign: readonly SshMissing[] =
+    foreignKubelet === undefined
+      ? []
+      : [
+          {
+            name: 'a machine of its own',
+            text: `${foreignKubelet} runs here, a node of another cluster: stop it or choose another machine`,
+            installable: false,
+          },
+        ];
+  return [...foreign, ...packages, ...features];
 }
 
 const reasons: Readonly<Record<MachineErrorCode, StatusReason>> = {

@@ -9,7 +9,7 @@ import { SshMachine } from '#machines/ssh/machine';
 import type { WorkerConfig } from '../lab-config.ts';
 import type { ClusterPki } from '../pki.ts';
 import { loadSshSecrets, type SshMachineConfig } from '../ssh-config.ts';
-import { sshTargetOf, trustedKeysOf } from '../ssh-target.ts';
+import { fromHome, sshTargetOf, trustedKeysOf } from '../ssh-target.ts';
 import { agentFiles } from './agent-files.ts';
 import { kubeletPort, RemoteWorker } from './remote-worker.ts';
 
@@ -77,7 +77,7 @@ function openSshMachine(
     name,
     target: sshTargetOf(ssh, loadSshSecrets(folder, name)),
     trusted: trustedKeysOf(ssh),
-    ...(ssh.archive === undefined ? {} : { archive: ssh.archive }),
+    ...(ssh.archive === undefined ? {} : { archive: fromHome(ssh.archive) }),
     ...{ agentBundle, onApiConnection, clock, random, logger: logger.named(name) },
   });
 }

@@ -48,6 +48,11 @@ export class DockerDriver {
     return this.#engine.check(context);
   }
 
+  /** Whether the first node can start at once. */
+  hasImage(context: Context): Promise<boolean> {
+    return this.#image.isBuilt(context);
+  }
+
   /** Builds the node image unless it is there; resolves with its tag. */
   prepareImage(context: Context, onProgress: (progress: MachineProgress) => void): Promise<string> {
     return this.#image.ensure(context, onProgress);

@@ -56,6 +56,11 @@ export class NodeImage {
     }
   }
 
+  /** Whether `ensure` would build nothing. */
+  async isBuilt(context: Context): Promise<boolean> {
+    return this.#has(context, nodeTag(baseTag(await this.#source()), this.#files()));
+  }
+
   async #ensure(context: Context, onProgress: OnProgress): Promise<string> {
     const base = baseTag(await this.#source());
     const files = this.#files();

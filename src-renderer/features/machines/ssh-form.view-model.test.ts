@@ -23,6 +23,11 @@ describe('the form of a machine', () => {
     expect(targetOf(form, form, { jump: 'SHA256:y' }).jump).toMatchObject({ hostKey: 'SHA256:y' });
   });
 
+  it('names an archive only when one is typed', () => {
+    expect(targetOf(form, undefined, {}, '  ')).not.toHaveProperty('archive');
+    expect(targetOf(form, undefined, {}, ' /tmp/packages.tar ')).toHaveProperty('archive', '/tmp/packages.tar');
+  });
+
   it('asks for trust in the jump host first, then in the machine, then lets add', () => {
     expect(nextStep({ jumpHostKey: key(false), missing: [] })).toMatchObject({ step: 'trust', which: 'jump' });
     expect(nextStep({ jumpHostKey: key(true), hostKey: key(false), missing: [] })).toMatchObject({ which: 'target' });

@@ -50,8 +50,18 @@ export interface TrustedKeys {
   readonly jump?: string;
 }
 
-export function targetOf(form: HopForm, jump: HopForm | undefined, trusted: TrustedKeys): SshTarget {
-  return { ...hopOf(form, trusted.target), ...(jump ? { jump: hopOf(jump, trusted.jump) } : {}) };
+/** `archive`: what is typed as the path of one; nothing for a machine that reaches a mirror. */
+export function targetOf(
+  form: HopForm,
+  jump: HopForm | undefined,
+  trusted: TrustedKeys,
+  archive: string = '',
+): SshTarget {
+  return {
+    ...hopOf(form, trusted.target),
+    ...(jump ? { jump: hopOf(jump, trusted.jump) } : {}),
+    ...(archive.trim() === '' ? {} : { archive: archive.trim() }),
+  };
 }
 
 /** What the person has to do next with what a test found. */

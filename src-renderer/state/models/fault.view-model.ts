@@ -118,7 +118,7 @@ export function faultTone(fault: Fault): Tone {
   return fault.state === 'active' ? 'bad' : 'warn';
 }
 
-/** The same as a person would type it. */
+/** The same as a person would type it: `src-main/cli/faults.ts` reads it. */
 export function faultCommand(lab: string, spec: FaultSpec, forSeconds: number): string {
   return `drydock fault add ${faultArguments(spec).join(' ')} --for ${forSeconds}s --name ${lab}`;
 }
@@ -134,19 +134,19 @@ function faultArguments(spec: FaultSpec): readonly string[] {
     case 'shape':
       return [
         ...['shape', spec.from, ...(spec.to === undefined ? [] : [spec.to])],
-        ...(spec.latencyMs === undefined ? [] : [`--latency ${spec.latencyMs}ms`]),
-        ...(spec.lossPercent === undefined ? [] : [`--loss ${spec.lossPercent}%`]),
-        ...(spec.rateKbit === undefined ? [] : [`--rate ${spec.rateKbit}kbit`]),
+        ...(spec.latencyMs === undefined ? [] : [`${spec.latencyMs}ms`]),
+        ...(spec.lossPercent === undefined ? [] : [`${spec.lossPercent}%`]),
+        ...(spec.rateKbit === undefined ? [] : [`${spec.rateKbit}kbit`]),
       ];
     case 'dns':
       return ['dns', spec.node];
     case 'disk':
-      return ['disk', spec.node, `--free ${spec.freePercent}%`];
+      return ['disk', spec.node, `${spec.freePercent}%`];
     case 'memory':
-      return ['memory', spec.node, `--bytes ${spec.bytes}`];
+      return ['memory', spec.node, String(spec.bytes)];
     case 'cpu':
-      return ['cpu', spec.node, `--cores ${spec.cores}`];
+      return ['cpu', spec.node, String(spec.cores)];
     case 'pids':
-      return ['pids', spec.node, `--count ${spec.count}`];
+      return ['pids', spec.node, String(spec.count)];
   }
 }
