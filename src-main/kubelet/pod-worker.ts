@@ -5,22 +5,13 @@ import type { Disposable } from '#base/disposable';
 import { CancelledError, messageOf } from '#base/errors';
 import { jsonEqual } from '#base/freeze';
 import type { ResourceClient } from '#client/client';
-import type { ContainerStatus } from '#cri/cri';
 import { answering } from './cause.ts';
 import type { ContainerConfigBuilder } from './container-config.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { PodEvents } from './events.ts';
 import type { ImageManager } from './image-manager.ts';
 import { timings, type KubeletOptions } from './options.ts';
-import {
-  allContainers,
-  findContainer,
-  initContainersOf,
-  isSidecar,
-  isTerminalPhase,
-  shouldRestart,
-  uidOf,
-} from './pod-facts.ts';
+import { allContainers, initContainersOf, isSidecar, isTerminalPhase, shouldRestart, uidOf } from './pod-facts.ts';
 import type { PodKiller } from './pod-killer.ts';
 import type { PodStarter, Progress } from './pod-starter.ts';
 import { buildPodStatus } from './pod-status.ts';
@@ -29,6 +20,7 @@ import { podCgroup } from './qos.ts';
 import { emptyView, isRunning, latest, readPodView, type PodView } from './runtime-view.ts';
 import { logDirectory } from './sandbox-config.ts';
 import type { StatusManager } from './status-manager.ts';
+import { TerminationMessages } from './termination-messages.ts';
 import { VolumeError, type VolumeManager } from './volumes.ts';
 
 export interface PodWorkerParts {
@@ -79,7 +71,7 @@ export class PodWorker {
   #graceSeconds = Infinity;
   #volumeRetryMs = 500;
   #waiting: ReadonlyMap<string, WaitingReason> = new Map();
-  readonly #messages = new Map<string, string>();
+  readonly #messages: TerminationMessages;
   #probed: readonly string[] = [];
 
   constructor(parts: PodWorkerParts, pod: Pod) {
@@ -87,6 +79,7 @@ export class PodWorker {
     this.#pod = pod;
     this.uid = uidOf(pod);
     this.#seenMs = parts.options.clock.now();
+    this.#messages = new TerminationMessages({ ...parts, changed: () => this.notify() });
     if (isTerminalPhase(pod.status?.phase)) this.#phase = 'terminating';
     this.#watchDeadline();
   }
@@ -182,7 +175,7 @@ export class PodWorker {
   async #sync(): Promise<void> {
     const { context, options } = this.#parts;
     this.#view = await readPodView(context, options.runtime, this.uid);
-    this.#noteTerminationMessages();
+    this.#messages.note(this.#pod, this.#view);
     const mustEnd = this.#removed || this.#failure !== undefined || this.#pod.metadata.deletionTimestamp !== undefined;
     if (this.#phase === 'running' && (mustEnd || this.#isComplete())) this.#phase = 'terminating';
     if (this.#phase === 'running') return this.#syncRunning();
@@ -331,7 +324,7 @@ export class PodWorker {
       view: this.#view,
       waiting: this.#waiting,
       probes: prober,
-      messages: this.#messages,
+      messages: this.#messages.byContainer,
       runtimeName,
       stopping: this.#phase === 'terminating' || this.#phase === 'terminated',
       hostIP: options.machine.internalIP,
@@ -349,39 +342,6 @@ export class PodWorker {
     return decided
       ? { ...this.#pod, status: { ...this.#pod.status, ...decided, ...(conditions ? { conditions } : {}) } }
       : this.#pod;
-  }
-
-  /** What containers left in their termination message files (`terminationMessagePolicy`). */
-  #noteTerminationMessages(): void {
-    const { configs, options } = this.#parts;
-    for (const status of [...this.#view.containers.values()].flat()) {
-      if (status.state !== 'CONTAINER_EXITED' || this.#messages.has(status.id)) continue;
-      const file = configs.terminationMessageFile(this.#pod, status.metadata.name, status.metadata.attempt);
-      const text = Buffer.from(options.files.readFile(file) ?? [])
-        .toString('utf8')
-        .slice(-4096);
-      this.#messages.set(status.id, text);
-      const policy = findContainer(this.#pod, status.metadata.name)?.terminationMessagePolicy;
-      if (text === '' && policy === 'FallbackToLogsOnError' && status.exitCode !== 0) this.#readLogTail(status);
-    }
-  }
-
-  #readLogTail(status: ContainerStatus): void {
-    const { context, options } = this.#parts;
-    const read = async (): Promise<void> => {
-      let text = '';
-      for await (const record of await options.runtime.containerLog(context, status.id, {
-        follow: false,
-        tailLines: 80,
-      })) {
-        text += Buffer.from(record.text).toString('utf8') + (record.partial ? '' : '\n');
-      }
-      this.#messages.set(status.id, text.slice(-2048));
-      this.notify();
-    };
-    read().catch((error: unknown) => {
-      options.logger.warn('no log for a termination message', { container: status.id, error: messageOf(error) });
-    });
   }
 
   #watchDeadline(): void {
