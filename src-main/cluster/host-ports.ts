@@ -3,6 +3,7 @@ import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { ByteStream } from '#base/streams';
+import { byteStreamOf, relay } from '#streaming/byte-streams';
 
 /** Opens a connection into the lab for one that came to a host port. */
 export type PortDialer = (context: Context, port: number) => Promise<ByteStream>;
@@ -64,26 +65,14 @@ export class HostPorts {
       this.#connections.delete(connection);
       cancel();
     });
-    connection.on('error', (error) => this.#logger.debug('host connection broke', { port, error: messageOf(error) }));
+    const stream = byteStreamOf(connection);
     try {
       const socket = await this.#dial(context, port);
       context.onEnd(() => socket.destroy());
-      await Promise.all([pumpIn(connection, socket), pumpOut(socket, connection)]);
+      await relay(stream, socket);
     } catch (error) {
-      this.#logger.debug('connection to a node port failed', { port, error: messageOf(error) });
+      this.#logger.debug('a connection to a node port ended', { port, error: messageOf(error) });
       connection.destroy();
     }
   }
-}
-
-async function pumpIn(from: HostSocket, to: ByteStream): Promise<void> {
-  for await (const chunk of from) await to.write(chunk as Uint8Array);
-  to.end();
-}
-
-async function pumpOut(from: ByteStream, to: HostSocket): Promise<void> {
-  for await (const chunk of from.incoming) {
-    if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve));
-  }
-  to.end();
 }

@@ -134,8 +134,3 @@ export interface Rescue {
   readonly container: string;
   readonly home: string;
 }
-
-/** How the machine reaches the API server: `host:port` addresses that its agent tries in order. */
-export interface ApiRoute {
-  readonly upstreams: readonly SocketAddress[];
-}

@@ -21,6 +21,25 @@ export function byteStreamOf(duplex: Duplex): ByteStream {
   };
 }
 
+/**
+ * Carries bytes both ways until both ends have closed. Half-closes travel on, a slow reader stops its writer. When one breaks
+ * the other is broken too, and this rejects with the reason.
+ */
+export async function relay(one: ByteStream, other: ByteStream): Promise<void> {
+  try {
+    await Promise.all([copy(one, other), copy(other, one)]);
+  } catch (error) {
+    one.destroy();
+    other.destroy();
+    throw error;
+  }
+}
+
+async function copy(from: ByteStream, to: ByteStream): Promise<void> {
+  for await (const chunk of from.incoming) await to.write(chunk);
+  to.end();
+}
+
 /** A connection as Node's own protocols (TLS, HTTP) want it. Each end closes on its own. */
 export function duplexOf(stream: ByteStream): Duplex {
   const incoming = stream.incoming[Symbol.asyncIterator]();

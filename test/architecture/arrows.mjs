@@ -18,7 +18,7 @@ export const arrows = {
   kubelet: ['base', 'api', 'client', 'streaming', 'cri/cri'],
   'kube-proxy': ['base', 'api', 'client'],
   network: ['base', 'api', 'client'],
-  machines: ['base', 'images'],
+  machines: ['base', 'images', 'streaming/byte-streams'],
   'node-agent': [
     'base',
     'api',
@@ -38,6 +38,7 @@ export const arrows = {
     'api',
     'etcd',
     'images',
+    'streaming',
     'cri',
     'client',
     'apiserver',

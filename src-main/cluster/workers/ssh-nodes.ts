@@ -1,11 +1,13 @@
 import { connect } from 'node:net';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { ByteStream } from '#base/streams';
 import { runtimeLayout } from '#machines/machine';
 import { SshMachine } from '#machines/ssh/machine';
+import { byteStreamOf, relay } from '#streaming/byte-streams';
 import type { WorkerConfig } from '../lab-config.ts';
 import type { ClusterPki } from '../pki.ts';
 import { loadSshSecrets, type SshMachineConfig } from '../ssh-config.ts';
@@ -60,8 +62,8 @@ export class SshNodes {
   }
 
   #machine(name: string, ssh: SshMachineConfig): SshMachine {
-    const { apiPort } = this.#options;
-    return openSshMachine(name, ssh, this.#options, (stream) => relayToApi(stream, apiPort()));
+    const { apiPort, logger } = this.#options;
+    return openSshMachine(name, ssh, this.#options, (stream) => relayToApi(stream, apiPort(), logger));
   }
 }
 
@@ -100,22 +102,9 @@ export async function removeSshWorkers(
 }
 
 /** One connection of a machine's programs to the API server, which listens on this computer's loopback. */
-function relayToApi(stream: ByteStream, port: number): void {
+function relayToApi(stream: ByteStream, port: number, logger: Logger): void {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
-  const inward = async (): Promise<void> => {
-    for await (const chunk of stream.incoming) {
-      if (!socket.write(chunk)) await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
-    }
-    socket.end();
-  };
-  const outward = async (): Promise<void> => {
-    for await (const chunk of socket) await stream.write(chunk as Uint8Array);
-    stream.end();
-  };
-  const broken = (): void => {
-    socket.destroy();
-    stream.destroy();
-  };
-  socket.on('error', broken);
-  Promise.all([inward(), outward()]).catch(broken);
+  relay(stream, byteStreamOf(socket)).catch((error: unknown) => {
+    logger.debug('a connection of a machine to the API server broke', { error: messageOf(error) });
+  });
 }

@@ -1,8 +1,9 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import { DialError, type ByteStream, type DialErrorCode, type ExecSession, type SocketAddress } from '#base/streams';
+import { byteStreamOf } from '#streaming/byte-streams';
 
 /** How long a packet to a container of this computer may take before there is no route to it. */
 const connectTimeoutMs = 5_000;
@@ -32,7 +33,7 @@ export function dialDirect(context: Context, clock: Clock, address: SocketAddres
     socket.once('connect', () => {
       settle();
       socket.removeAllListeners('error');
-      resolve(byteStream(socket));
+      resolve(byteStreamOf(socket));
     });
   });
 }
@@ -53,20 +54,6 @@ export function dialCode(code: string | undefined): DialErrorCode {
     default:
       return 'EHOSTUNREACH';
   }
-}
-
-function byteStream(socket: Socket): ByteStream {
-  // Readers learn of an error by iterating; without a listener it would end the process.
-  socket.on('error', () => undefined);
-  return {
-    incoming: socket,
-    write: (chunk) =>
-      new Promise((resolve, reject) => {
-        socket.write(chunk, (error) => (error ? reject(error) : resolve()));
-      }),
-    end: () => socket.end(),
-    destroy: (error) => socket.destroy(error),
-  };
 }
 
 /**
