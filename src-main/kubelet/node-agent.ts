@@ -7,13 +7,21 @@ import { CancelledError, messageOf } from '#base/errors';
 import { jsonEqual } from '#base/freeze';
 import type { ResourceClient } from '#client/client';
 import { leases, nodes } from '#client/resources';
-import type { Image, RuntimeStatus } from '#cri/cri';
+import { CriError, type Image, type RuntimeStatus } from '#cri/cri';
 import type { PressureCondition } from './eviction/signals.ts';
 import { buildNodeStatus, conditionStatus, nodeLabels, withoutHeartbeats } from './node-status.ts';
 import { timings, type KubeletOptions } from './options.ts';
 
 const leaseNamespace = 'kube-node-lease';
 const registerRetryMs = 7_000;
+/** How long the last answer of the runtime stands. */
+const runtimeSilenceMs = 30_000;
+
+interface RuntimeSeen {
+  readonly status: RuntimeStatus;
+  readonly images: readonly Image[];
+  readonly atMs: number;
+}
 
 /**
  * Keeps the Node object and its Lease alive: registration, heartbeats, status (pkg/kubelet/kubelet_node_status.go and
@@ -31,6 +39,7 @@ export class NodeAgent {
   #syncing: Promise<void> | undefined;
   #again = false;
   #podCidr: string | undefined;
+  #seen: RuntimeSeen | undefined;
 
   constructor(options: KubeletOptions, under: (condition: PressureCondition) => boolean) {
     this.#options = options;
@@ -156,12 +165,27 @@ export class NodeAgent {
       await runtime.updateRuntimeConfig(context, { podCidr });
       this.#podCidr = podCidr;
     }
-    const [runtimeStatus, images] = await Promise.all([runtime.status(context), runtime.listImages(context)]);
+    const seen = await this.#askRuntime(context);
     const nowMs = this.#clock.now();
-    const status = this.#status(before, runtimeStatus, images, nowMs);
+    const status = this.#status(before, seen.status, seen.images, nowMs);
     const changed = !jsonEqual(withoutHeartbeats(status), withoutHeartbeats(before.status));
     if (!changed && nowMs - this.#lastReportMs < timings.nodeStatusReportMs) return;
     await this.#write(context, before, status);
+  }
+
+  /** A runtime that does not answer counts as down after a while (baseRuntimeSyncThreshold of pkg/kubelet, release 1.36). */
+  async #askRuntime(context: Context): Promise<RuntimeSeen> {
+    const { runtime } = this.#options;
+    try {
+      const [status, images] = await Promise.all([runtime.status(context), runtime.listImages(context)]);
+      this.#seen = { status, images, atMs: this.#clock.now() };
+      return this.#seen;
+    } catch (error) {
+      context.check();
+      if (!(error instanceof CriError) || !this.#seen) throw error;
+      if (this.#clock.now() - this.#seen.atMs < runtimeSilenceMs) return this.#seen;
+      return { ...this.#seen, status: { ...this.#seen.status, runtimeReady: false } };
+    }
   }
 
   #status(before: Node, runtime: RuntimeStatus, images: readonly Image[], nowMs: number): NodeStatus {

@@ -42,7 +42,7 @@ export class FaultInjector {
       throw new MachineError('INVALID', `${name} is ${worker.state}: nothing can be broken in it until it runs`);
     if (worker instanceof EmbeddedWorker) {
       if (peer && !(peer instanceof EmbeddedWorker)) throw noLink(name, peer.config.name);
-      return injectIntoSimulation(spec, worker, peer);
+      return injectIntoSimulation(spec, worker);
     }
     if (!(worker instanceof RemoteWorker)) throw new MachineError('UNSUPPORTED', `${name} takes no faults`);
     if (peer instanceof EmbeddedWorker) throw noLink(peer.config.name, name);

@@ -2,6 +2,8 @@ import type { ApiHandler, UserInfo } from '#apiserver/request';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import { disposable, type Disposable } from '#base/disposable';
+import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { ByteStream, SocketAddress } from '#base/streams';
@@ -15,14 +17,17 @@ import { SimulatedRuntime } from '#cri/simulator/runtime';
 import { KubeProxy } from '#kube-proxy/kube-proxy';
 import { Kubelet } from '#kubelet/kubelet';
 import { driverLabel } from '#node-agent/agent-config';
-import { MachineError } from '#machines/errors';
 import { EmbeddedMachine } from '#machines/embedded/machine';
 import type { Fabric } from '#machines/embedded/fabric';
-import { dnsServiceIp } from '../addresses.ts';
+import type { LinkFaults } from '#machines/embedded/link-faults';
+import { apiAddress, dnsServiceIp } from '../addresses.ts';
+import { ApiLink } from './api-link.ts';
 import { clusterDomain, corednsProgram } from './coredns-program.ts';
 import { identities, kubernetesVersion } from '../identities.ts';
 import { InProcessTransport } from '../in-process-transport.ts';
 import type { WorkerConfig } from '../lab-config.ts';
+import { RuntimeDoor } from './runtime-door.ts';
+import { SimulatedHostStats } from './simulated-host-stats.ts';
 import type { Worker, WorkerComponent } from './worker.ts';
 
 export interface EmbeddedWorkerOptions {
@@ -34,6 +39,9 @@ export interface EmbeddedWorkerOptions {
   readonly logger: Logger;
 }
 
+/** How long the API server tries to reach a kubelet, in milliseconds (the dialer's default of release 1.36). */
+const dialTimeoutMs = 30_000;
+
 const osImage = 'Drydock Simulator';
 const kernelVersion = '6.12.0-drydock';
 
@@ -44,14 +52,19 @@ export class EmbeddedWorker implements Worker {
   readonly runtime: SimulatedRuntime;
   readonly kubeletComponent: Kubelet;
   readonly proxy: KubeProxy;
+  readonly stats: SimulatedHostStats;
+  /** Between kubelet and runtime. */
+  readonly runtimeDoor: RuntimeDoor;
   readonly #options: EmbeddedWorkerOptions;
+  readonly #powerOffs = new Set<(why: string) => void>();
 
   constructor(options: EmbeddedWorkerOptions) {
-    const { config, fabric, clock, random } = options;
+    const { config, fabric, random } = options;
     this.#options = options;
     this.config = config;
     const { name, ip, cpus, memoryBytes } = config;
-    this.machine = new EmbeddedMachine({ name, ip, cpus, memoryBytes, fabric, clock });
+    this.machine = new EmbeddedMachine({ name, ip, cpus, memoryBytes, fabric, clock: options.clock });
+    const { clock } = this.machine;
     const logger = options.logger.named(name);
     this.runtime = new SimulatedRuntime({
       ...{
@@ -67,6 +80,8 @@ export class EmbeddedWorker implements Worker {
         ['coredns', corednsProgram(clock, () => this.#informers(identities.coredns, 'coredns'))],
       ]),
     });
+    this.stats = new SimulatedHostStats({ clock, files: this.runtime.files, cpus, memoryBytes });
+    this.runtimeDoor = new RuntimeDoor(this.runtime);
     this.kubeletComponent = this.#createKubelet(logger.named('kubelet'));
     this.proxy = new KubeProxy({
       ...{ nodeName: name, clock, logger: logger.named('kube-proxy') },
@@ -91,6 +106,14 @@ export class EmbeddedWorker implements Worker {
     return this.config.ip;
   }
 
+  /** The name of the node whose address the API server has. */
+  get master(): string {
+    return this.#options.fabric.nodeByIp(apiAddress.ip)?.name ?? '';
+  }
+  get links(): LinkFaults {
+    return this.#options.fabric.links;
+  }
+
   async components(): Promise<readonly WorkerComponent[]> {
     const services = new Set(this.machine.network.services.rules.map((rule) => rule.service)).size;
     return [
@@ -103,6 +126,7 @@ export class EmbeddedWorker implements Worker {
 
   /** Resolves when kubelet and kube-proxy serve. */
   async start(context: Context): Promise<void> {
+    if (this.machine.state === 'paused') this.machine.unpause();
     if (this.machine.state === 'running') return;
     this.machine.powerOn();
     await Promise.all([this.kubeletComponent.start(context), this.proxy.start(context)]);
@@ -114,11 +138,17 @@ export class EmbeddedWorker implements Worker {
   }
 
   async pause(): Promise<void> {
-    throw new MachineError('UNSUPPORTED', `${this.config.name} is simulated and cannot be frozen`);
+    this.machine.pause();
   }
 
   async unpause(): Promise<void> {
-    throw new MachineError('UNSUPPORTED', `${this.config.name} is simulated and cannot be frozen`);
+    this.machine.unpause();
+  }
+
+  /** Called once, with why, when the machine loses what its programs were doing. */
+  onPowerOff(listener: (why: string) => void): Disposable {
+    this.#powerOffs.add(listener);
+    return disposable(() => this.#powerOffs.delete(listener));
   }
 
   async remove(): Promise<void> {
@@ -126,7 +156,8 @@ export class EmbeddedWorker implements Worker {
     this.machine.remove();
   }
 
-  async kubelet(): Promise<KubeletConnection> {
+  async kubelet(context: Context): Promise<KubeletConnection> {
+    await this.#reachable(context);
     const { state } = this.machine;
     if (state === 'running' && this.kubeletComponent.state === 'running') return this.kubeletComponent.server;
     const why = state === 'running' ? 'connect: connection refused' : 'i/o timeout';
@@ -138,6 +169,7 @@ export class EmbeddedWorker implements Worker {
   }
 
   crash(): void {
+    this.#loseFaults('lost power');
     this.kubeletComponent.crash();
     this.proxy.crash();
     this.runtime.reset();
@@ -145,13 +177,39 @@ export class EmbeddedWorker implements Worker {
   }
 
   async stop(): Promise<void> {
+    this.#loseFaults('was stopped');
+    this.machine.unpause();
     await Promise.all([this.kubeletComponent.stop(), this.proxy.stop()]);
     this.runtime.reset();
     this.machine.shutDown();
   }
 
+  #loseFaults(why: string): void {
+    const listeners = [...this.#powerOffs];
+    this.#powerOffs.clear();
+    for (const listener of listeners) listener(`${this.config.name} ${why}`);
+  }
+
+  /** The API server dials kubelets through the same network. Throws StatusError with its text. */
+  async #reachable(context: Context): Promise<void> {
+    const { fabric, clock, config } = this.#options;
+    const { master } = this;
+    if (!fabric.links.isCut(master, config.name)) return;
+    const limit = context.withTimeout(clock, dialTimeoutMs);
+    try {
+      await fabric.links.untilPassable(limit.context, master, config.name);
+    } catch (error) {
+      if (context.ended || !(error instanceof CancelledError)) throw error;
+      const text = `error dialing backend: dial tcp ${config.ip}:10250: i/o timeout`;
+      throw new StatusError('InternalError', text, undefined, { cause: error });
+    } finally {
+      limit.cancel();
+    }
+  }
+
   #createKubelet(logger: Logger): Kubelet {
-    const { clock, random, config } = this.#options;
+    const { random, config } = this.#options;
+    const { clock } = this.machine;
     const { name, ip, cpus, memoryBytes, maxPods } = config;
     const client = this.#client(identities.kubelet(name), 'kubelet');
     return new Kubelet({
@@ -159,7 +217,8 @@ export class EmbeddedWorker implements Worker {
       informers: () => this.#informers(identities.kubelet(name), 'kubelet'),
       recorder: (life) =>
         new ApiEventRecorder({ client, clock, random, logger, component: 'kubelet', host: name, life }),
-      runtime: this.runtime,
+      runtime: this.runtimeDoor.runtime,
+      stats: this.stats,
       files: this.runtime.files,
       network: this.machine.network.host,
       machine: {
@@ -178,11 +237,15 @@ export class EmbeddedWorker implements Worker {
 
   #client(user: UserInfo, program: string): KubeClient {
     const userAgent = `${program}/${kubernetesVersion} (linux/amd64) drydock`;
-    return new RestClient(new InProcessTransport({ handler: this.#options.handler, user, userAgent }));
+    const { handler, fabric, config } = this.#options;
+    const transport = new InProcessTransport({ handler, user, userAgent });
+    const link = { links: fabric.links, clock: this.machine.clock, node: config.name, master: this.master };
+    return new RestClient(new ApiLink({ transport, ...link }));
   }
 
   #informers(user: UserInfo, program: string): InformerFactory {
-    const { clock, random, logger } = this.#options;
+    const { random, logger } = this.#options;
+    const { clock } = this.machine;
     return new SharedInformerFactory({ client: this.#client(user, program), clock, random, logger });
   }
 }

@@ -1,12 +1,14 @@
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { cidrSize, formatIpv4, parseCidr } from '#base/ip';
-import { InvariantError } from '#base/errors';
+import { CancelledError, InvariantError } from '#base/errors';
 import type { Random } from '#base/random';
 import { DialError, type Socket, type SocketAddress } from '#base/streams';
+import { LinkFaults } from './link-faults.ts';
 import { FabricNamespace, type Wire } from './namespace.ts';
 import { ServiceTable, type Translation } from './service-table.ts';
 import { socketPair } from './socket-pair.ts';
+import { FaultyStreamLink } from './stream-link.ts';
 
 /** What Linux waits for an unanswered SYN (tcp_syn_retries = 6), in milliseconds. */
 const connectTimeoutMs = 127_000;
@@ -105,10 +107,13 @@ export class Fabric implements Wire {
   readonly #random: Random;
   readonly #nodes = new Map<string, FabricNode>();
   readonly #namespaces = new Map<string, FabricNamespace>();
+  /** What is broken on purpose. */
+  readonly links: LinkFaults;
 
   constructor(options: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = options.clock;
     this.#random = options.random;
+    this.links = new LinkFaults(options.clock, options.random);
   }
 
   addNode(name: string, ip: string): FabricNode {
@@ -159,11 +164,16 @@ export class Fabric implements Wire {
     const target = this.#route('TCP', from, address);
     if (target === 'refused')
       throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
-    const namespace = await this.#reach(context, target);
+    const namespace = await this.#connect(context, from, target, address);
     const accept = namespace.listener(target.port);
     if (!accept) throw new DialError('ECONNREFUSED', `connect ${address.ip}:${address.port}: connection refused`);
     const local: SocketAddress = { ip: from.ip, port: from.ephemeralPort() };
-    const [near, far] = socketPair(local, target, () => {
+    const [here, there] = [from.nodeName, namespace.nodeName];
+    const links = {
+      out: new FaultyStreamLink(this.links, here, there),
+      back: new FaultyStreamLink(this.links, there, here),
+    };
+    const [near, far] = socketPair(local, target, links, () => {
       from.untrack(near);
       namespace.untrack(far);
     });
@@ -185,15 +195,60 @@ export class Fabric implements Wire {
     const limit = context.withTimeout(this.#clock, datagramTimeoutMs);
     try {
       const namespace = await this.#reach(limit.context, target);
+      await this.#travel(limit.context, from, namespace, address);
       const handler = namespace.datagramListener(target.port);
       if (!handler) throw new DialError('ECONNREFUSED', `udp ${address.ip}:${address.port}: connection refused`);
       return await new Promise<Uint8Array>((resolve, reject) => {
         limit.context.onEnd(() => reject(new DialError('ETIMEDOUT', `udp ${address.ip}:${address.port}: i/o timeout`)));
-        handler(payload, { ip: from.ip, port: from.ephemeralPort() }, resolve);
+        handler(payload, { ip: from.ip, port: from.ephemeralPort() }, (answer) => {
+          const [here, there] = [from.nodeName, namespace.nodeName];
+          if (this.links.loses(there, here)) return;
+          const { latencyMs } = this.links.between(there, here);
+          if (latencyMs > 0) this.#clock.setTimer(latencyMs, () => resolve(answer));
+          else resolve(answer);
+        });
       });
     } finally {
       limit.cancel();
     }
+  }
+
+  /** The handshake of a connection: over a broken link it takes its time, or never comes to an end. */
+  async #connect(
+    context: Context,
+    from: FabricNamespace,
+    target: SocketAddress,
+    address: SocketAddress,
+  ): Promise<FabricNamespace> {
+    const limit = context.withTimeout(this.#clock, connectTimeoutMs);
+    try {
+      if (this.#dnsDropped(from, address)) await this.#clock.sleep(limit.context, connectTimeoutMs);
+      const namespace = await this.#reach(limit.context, target);
+      await this.links.handshake(limit.context, from.nodeName, namespace.nodeName);
+      return namespace;
+    } catch (error) {
+      if (context.ended || !(error instanceof CancelledError)) throw error;
+      throw new DialError('ETIMEDOUT', `connect ${target.ip}:${target.port}: connection timed out`);
+    } finally {
+      limit.cancel();
+    }
+  }
+
+  /** The way of one datagram: lost ones never arrive, so the sender's patience ends first. */
+  async #travel(context: Context, from: FabricNamespace, to: FabricNamespace, address: SocketAddress): Promise<void> {
+    const [here, there] = [from.nodeName, to.nodeName];
+    if (this.#dnsDropped(from, address) || this.links.loses(here, there)) {
+      await new Promise<void>((resolve) => context.onEnd(resolve));
+      throw new DialError('ETIMEDOUT', `udp ${address.ip}:${address.port}: i/o timeout`);
+    }
+    const { latencyMs } = this.links.between(here, there);
+    if (latencyMs > 0) await this.#clock.sleep(context, latencyMs);
+  }
+
+  /** Queries of pods only: the node's own programs do not pass where they are dropped. */
+  #dnsDropped(from: FabricNamespace, address: SocketAddress): boolean {
+    const isPod = this.#nodes.get(from.nodeName)?.host !== from;
+    return address.port === 53 && isPod && this.links.dnsDropped(from.nodeName);
   }
 
   /** Applies the service rules that the packet meets: those of the sender's node, then those of a node it is sent to. */

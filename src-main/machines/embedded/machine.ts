@@ -1,7 +1,9 @@
 import type { Clock } from '#base/clock';
+import type { Disposable } from '#base/disposable';
+import { FreezableClock } from '#base/freezable-clock';
 import type { Fabric, FabricNode } from './fabric.ts';
 
-export type MachineState = 'running' | 'killed' | 'stopped';
+export type MachineState = 'running' | 'paused' | 'killed' | 'stopped';
 
 export interface EmbeddedMachineOptions {
   readonly name: string;
@@ -21,10 +23,14 @@ export class EmbeddedMachine {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly network: FabricNode;
+  /** Of every program on the machine. */
+  readonly clock: FreezableClock;
   readonly #fabric: Fabric;
   readonly #clock: Clock;
   #state: MachineState = 'stopped';
   #sinceMs: number;
+  /** What keeps packets from a frozen machine: nobody there answers them. */
+  #silence: readonly Disposable[] = [];
 
   constructor(options: EmbeddedMachineOptions) {
     this.name = options.name;
@@ -33,6 +39,7 @@ export class EmbeddedMachine {
     this.memoryBytes = options.memoryBytes;
     this.#fabric = options.fabric;
     this.#clock = options.clock;
+    this.clock = new FreezableClock(options.clock);
     this.#sinceMs = options.clock.now();
     this.network = options.fabric.addNode(options.name, options.ip);
     this.network.setUp(false);
@@ -63,6 +70,21 @@ export class EmbeddedMachine {
     this.#powerOff('stopped');
   }
 
+  /** Freezes what runs here: timers do not fire, packets get no answer. Nothing is lost. */
+  pause(): void {
+    if (this.#state !== 'running') return;
+    const { links } = this.#fabric;
+    this.#silence = [links.add({ from: this.name, drop: true }), links.add({ to: this.name, drop: true })];
+    this.clock.freeze();
+    this.#enter('paused');
+  }
+
+  unpause(): void {
+    if (this.#state !== 'paused') return;
+    this.#enter('running');
+    this.#thaw();
+  }
+
   /** Takes the machine off the fabric for good. */
   remove(): void {
     this.#powerOff('stopped');
@@ -70,9 +92,16 @@ export class EmbeddedMachine {
   }
 
   #powerOff(state: MachineState): void {
-    if (this.#state !== 'running') return;
+    if (this.#state !== 'running' && this.#state !== 'paused') return;
     this.#enter(state);
     this.network.setUp(false);
+    this.#thaw();
+  }
+
+  #thaw(): void {
+    for (const rule of this.#silence) rule.dispose();
+    this.#silence = [];
+    this.clock.thaw();
   }
 
   #enter(state: MachineState): void {

@@ -1,5 +1,6 @@
 import { AsyncQueue } from '#base/async-queue';
 import type { Socket, SocketAddress } from '#base/streams';
+import type { StreamLink } from './stream-link.ts';
 
 /** Bytes one end may have on the way before `write` waits for the other end to read. */
 const windowBytes = 256 * 1024;
@@ -8,6 +9,8 @@ class PipeEnd implements Socket {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   peer: PipeEnd | undefined;
+  /** From this end to the other. */
+  readonly #link: StreamLink;
   readonly #queue = new AsyncQueue<Uint8Array>();
   readonly #onClose: () => void;
   #pendingBytes = 0;
@@ -16,9 +19,10 @@ class PipeEnd implements Socket {
   #error: Error | undefined;
   readonly incoming: AsyncIterable<Uint8Array>;
 
-  constructor(local: SocketAddress, remote: SocketAddress, onClose: () => void) {
+  constructor(local: SocketAddress, remote: SocketAddress, link: StreamLink, onClose: () => void) {
     this.local = local;
     this.remote = remote;
+    this.#link = link;
     this.#onClose = onClose;
     this.incoming = this.#read();
   }
@@ -28,8 +32,8 @@ class PipeEnd implements Socket {
     if (this.#ended) throw new Error('EPIPE: the socket was ended by this side');
     const peer = this.peer;
     if (!peer || chunk.byteLength === 0) return;
-    peer.#queue.push(chunk);
     peer.#pendingBytes += chunk.byteLength;
+    this.#link.carry(chunk.byteLength, () => peer.#queue.push(chunk));
     if (peer.#pendingBytes <= windowBytes) return;
     await new Promise<void>((resolve) => peer.#drained.push(resolve));
     if (this.#error) throw this.#error;
@@ -40,14 +44,14 @@ class PipeEnd implements Socket {
     this.#ended = true;
     const { peer } = this;
     if (!peer) return;
-    peer.#queue.end();
+    this.#link.carry(0, () => peer.#queue.end());
     if (peer.#ended) this.#onClose();
   }
 
   destroy(error?: Error): void {
     this.#fail(error ?? new Error('ECONNRESET: connection reset'));
     const { peer } = this;
-    if (peer) peer.#fail(error ?? new Error('ECONNRESET: connection reset by peer'));
+    if (peer) this.#link.carry(0, () => peer.#fail(error ?? new Error('ECONNRESET: connection reset by peer')));
     this.#onClose();
   }
 
@@ -79,10 +83,18 @@ class PipeEnd implements Socket {
   }
 }
 
-/** Two ends of one TCP connection inside the process, with back-pressure. `onClose` is called when both ends are done. */
-export function socketPair(client: SocketAddress, server: SocketAddress, onClose: () => void): [Socket, Socket] {
-  const near = new PipeEnd(client, server, onClose);
-  const far = new PipeEnd(server, client, onClose);
+/**
+ * Two ends of one TCP connection inside the process, with back-pressure. `onClose` is called when both ends are done. Each
+ * direction has a link that carries it.
+ */
+export function socketPair(
+  client: SocketAddress,
+  server: SocketAddress,
+  links: { readonly out: StreamLink; readonly back: StreamLink },
+  onClose: () => void,
+): [Socket, Socket] {
+  const near = new PipeEnd(client, server, links.out, onClose);
+  const far = new PipeEnd(server, client, links.back, onClose);
   near.peer = far;
   far.peer = near;
   return [near, far];
