@@ -2,10 +2,10 @@ import type { CertificateSigningRequest, SubjectAccessReview } from '#api/gen/ty
 import { parseCertificateRequest } from '#api/certificates/certificate-request';
 import { kubeApiServerClientKubelet, kubeletClientProblem } from '#api/certificates/signers';
 import type { Context } from '#base/context';
-import type { Informer, Reconciler } from '#client/client';
-import { createReconciler } from '#client/reconciler';
+import type { Informer } from '#client/client';
 import { certificateSigningRequests, subjectAccessReviews } from '#client/resources';
 import { ControllerLife, type Controller, type ControllerOptions } from '../controller.ts';
+import { requestLoop } from './request-loop.ts';
 import { isPending, withCondition } from './request-state.ts';
 
 /** What a kubelet needs to be allowed to have its request approved without a person. */
@@ -26,13 +26,9 @@ export class CertificateApprovingController implements Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#requests = options.informers.informer<CertificateSigningRequest>(certificateSigningRequests);
-    const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
-    const reconciler: Reconciler = createReconciler({ ...options, name: 'csrapproving', workers: 5, sync });
-    const enqueue = ({ metadata }: CertificateSigningRequest): void =>
-      reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
-    const handler = this.#requests.addHandler({ onAdd: enqueue, onUpdate: (_before, request) => enqueue(request) });
-    this.#life = new ControllerLife([this.#requests], [reconciler], [handler]);
+    const loop = requestLoop(options, 'csrapproving', 5, (context, name) => this.#sync(context, name));
+    this.#requests = loop.requests;
+    this.#life = new ControllerLife([loop.requests], [loop.reconciler], [loop.handler]);
   }
 
   start(context: Context): void {

@@ -4,9 +4,9 @@ import { isStatus } from '#api/machinery/status';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import type { Informer, Reconciler } from '#client/client';
-import { createReconciler } from '#client/reconciler';
 import { certificateSigningRequests } from '#client/resources';
 import { ControllerLife, type Controller, type ControllerOptions } from '../controller.ts';
+import { requestLoop } from './request-loop.ts';
 import { conditionOf } from './request-state.ts';
 
 const hourMs = 3_600_000;
@@ -25,13 +25,10 @@ export class CertificateCleanerController implements Controller {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#requests = options.informers.informer<CertificateSigningRequest>(certificateSigningRequests);
-    const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
-    this.#reconciler = createReconciler({ ...options, name: 'csrcleaner', workers: 1, sync });
-    const enqueue = ({ metadata }: CertificateSigningRequest): void =>
-      this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
-    const handler = this.#requests.addHandler({ onAdd: enqueue, onUpdate: (_before, request) => enqueue(request) });
-    this.#life = new ControllerLife([this.#requests], [this.#reconciler], [handler]);
+    const loop = requestLoop(options, 'csrcleaner', 1, (context, name) => this.#sync(context, name));
+    this.#requests = loop.requests;
+    this.#reconciler = loop.reconciler;
+    this.#life = new ControllerLife([loop.requests], [loop.reconciler], [loop.handler]);
   }
 
   start(context: Context): void {

@@ -4,9 +4,9 @@ import { kubeletServing, kubeletServingProblem } from '#api/certificates/signers
 import type { Context } from '#base/context';
 import { jsonEqual } from '#base/freeze';
 import type { Informer, Reconciler } from '#client/client';
-import { createReconciler } from '#client/reconciler';
 import { certificateSigningRequests, nodes } from '#client/resources';
 import { ControllerLife, type Controller, type ControllerOptions } from '../controller.ts';
+import { requestLoop } from './request-loop.ts';
 import { isPending, withCondition } from './request-state.ts';
 
 const nodePrefix = 'system:node:';
@@ -26,16 +26,14 @@ export class KubeletServingApprover implements Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#requests = options.informers.informer<CertificateSigningRequest>(certificateSigningRequests);
+    const loop = requestLoop(options, 'kubelet-serving-approver', 2, (context, name) => this.#sync(context, name));
+    this.#requests = loop.requests;
+    this.#reconciler = loop.reconciler;
     this.#nodes = options.informers.informer<Node>(nodes);
-    const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
-    this.#reconciler = createReconciler({ ...options, name: 'kubelet-serving-approver', workers: 2, sync });
-    const enqueue = ({ metadata }: CertificateSigningRequest): void =>
-      this.#reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
     // A kubelet asks before its Node says what its addresses are, or while they change.
     const retry = ({ metadata }: Node): void => this.#enqueueRequestsOf(metadata.name ?? '', metadata.resourceVersion);
     const handlers = [
-      this.#requests.addHandler({ onAdd: enqueue, onUpdate: (_before, request) => enqueue(request) }),
+      loop.handler,
       this.#nodes.addHandler({
         onAdd: retry,
         onUpdate: (before, node) => {

@@ -2,10 +2,10 @@ import type { CertificateSigningRequest } from '#api/gen/types';
 import { parseCertificateRequest, type RequestedCertificate } from '#api/certificates/certificate-request';
 import * as signers from '#api/certificates/signers';
 import type { Context } from '#base/context';
-import type { Informer, Reconciler } from '#client/client';
-import { createReconciler } from '#client/reconciler';
+import type { Informer } from '#client/client';
 import { certificateSigningRequests } from '#client/resources';
 import { ControllerLife, type Controller, type ControllerOptions } from '../controller.ts';
+import { requestLoop } from './request-loop.ts';
 import { conditionOf, withCondition } from './request-state.ts';
 import { signCertificate, type SigningAuthority } from './signing.ts';
 
@@ -33,13 +33,9 @@ export class CertificateSigningController implements Controller {
 
   constructor(options: CertificateSigningOptions) {
     this.#options = options;
-    this.#requests = options.informers.informer<CertificateSigningRequest>(certificateSigningRequests);
-    const sync = (context: Context, key: string): Promise<void> => this.#sync(context, key);
-    const reconciler: Reconciler = createReconciler({ ...options, name: 'csrsigning', workers: 5, sync });
-    const enqueue = ({ metadata }: CertificateSigningRequest): void =>
-      reconciler.enqueue(metadata.name ?? '', metadata.resourceVersion);
-    const handler = this.#requests.addHandler({ onAdd: enqueue, onUpdate: (_before, request) => enqueue(request) });
-    this.#life = new ControllerLife([this.#requests], [reconciler], [handler]);
+    const loop = requestLoop(options, 'csrsigning', 5, (context, name) => this.#sync(context, name));
+    this.#requests = loop.requests;
+    this.#life = new ControllerLife([loop.requests], [loop.reconciler], [loop.handler]);
   }
 
   start(context: Context): void {
