@@ -1,6 +1,7 @@
 import { latencyBounds, type RequestSeries } from '#apiserver/api-server-metrics';
 import type { Component } from '#base/component';
 import { Context } from '#base/context';
+import { hopName } from '#machines/ssh/target';
 import type { ControlPlane } from './control-plane.ts';
 import type { Worker } from './workers/worker.ts';
 import type { LabTruth } from './lab-view.ts';
@@ -51,12 +52,16 @@ export class TruthTeller {
   }
 
   async #worker(worker: Worker): Promise<readonly LabTruth[]> {
-    const { name, driver, cpus, memoryBytes } = worker.config;
+    const { name, driver, cpus, memoryBytes, ssh } = worker.config;
     const id = `machine/${name}`;
     const { state, sinceMs, address } = worker;
     const components = await worker.components(Context.background());
     return [
-      { kind: 'machine', id, name, role: 'worker', driver, address, state, sinceMs, cpus, memoryBytes },
+      {
+        ...{ kind: 'machine', id, name, role: 'worker', driver, address, state, sinceMs },
+        // A machine of the person's is given no size.
+        ...(ssh ? { target: hopName(ssh) } : { cpus, memoryBytes }),
+      },
       ...components.map(({ kind, metrics, ...component }) =>
         this.#component(component, kind, { machine: name }, metrics),
       ),

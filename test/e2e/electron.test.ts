@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import type { ElectronApplication, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drydock, temporaryHome } from '../harness/lab.ts';
-import { electronProgram, root, skipWithout, xvfbProgram } from '../harness/programs.ts';
+import { electronProgram, skipWithout, xvfbProgram } from '../harness/programs.ts';
+import { launchDesktop } from './desktop.ts';
 import {
   createCluster,
   deployImpatientWeb,
@@ -23,14 +24,7 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
   let complaints: string[];
 
   beforeAll(async () => {
-    const started = await startDisplay();
-    display = started.display;
-    app = await _electron.launch({
-      executablePath: program.path ?? '',
-      args: [root, '--no-sandbox', '--disable-gpu', '--home', home],
-      env: { ...environment(), DISPLAY: started.name, XDG_CONFIG_HOME: home },
-      timeout: 60_000,
-    });
+    ({ display, app } = await launchDesktop(program.path ?? '', home));
     page = await app.firstWindow();
     complaints = watchConsole(page);
   });
@@ -79,27 +73,3 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
     expect(complaints).toEqual([]);
   });
 });
-
-/** A display of its own on a free number. */
-function startDisplay(): Promise<{ display: ChildProcess; name: string }> {
-  const display = spawn(
-    xvfbProgram.path ?? '',
-    ['-displayfd', '3', '-screen', '0', '1440x860x24', '-nolisten', 'tcp'],
-    {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    },
-  );
-  return new Promise((resolve, reject) => {
-    display.stdio[3]?.once('data', (number: Buffer) => resolve({ display, name: `:${number.toString().trim()}` }));
-    display.once('exit', (code) => reject(new Error(`Xvfb ended with ${String(code)}`)));
-  });
-}
-
-/** Electron must not take itself for Node, as some shells ask it to. */
-function environment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([key, value]) =>
-      value === undefined || key === 'ELECTRON_RUN_AS_NODE' ? [] : [[key, value]],
-    ),
-  );
-}

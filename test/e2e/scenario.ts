@@ -35,13 +35,18 @@ export function watchConsole(page: Page): string[] {
   return complaints;
 }
 
-export async function createCluster(page: Page, name: string): Promise<void> {
+/** By the button of an empty home, else by the list of labs. */
+export async function openCreateDialog(page: Page): Promise<void> {
   const [first] = await page.getByTestId('create-button').all();
   if (first) await first.click();
   else {
     await page.getByTestId('lab-switcher').click();
     await page.getByTestId('create-button-menu').click();
   }
+}
+
+export async function createCluster(page: Page, name: string): Promise<void> {
+  await openCreateDialog(page);
   await page.getByTestId('create-name').fill(name);
   await page.getByTestId('create-workers').fill('3');
   await page.getByTestId('create-submit').click();
