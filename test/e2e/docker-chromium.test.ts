@@ -25,6 +25,19 @@ import {
 } from './docker-scenario.ts';
 import { screenshot, watchConsole } from './scenario.ts';
 
+/** The map with its cuts and the list of them, without the terminal below. */
+async function takePictures(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Hide the terminals' }).click();
+  await page.getByRole('tab', { name: /^Faults/ }).click();
+  await page.locator('[data-link-end="api"]').scrollIntoViewIfNeeded();
+  await screenshot(page, 'cut-light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await screenshot(page, 'cut-dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.getByTestId('rail-terminal').click();
+  await page.getByTestId('terminal-panel').locator('textarea').waitFor({ state: 'attached' });
+}
+
 const programs = [chromiumProgram, dockerProgram(), namespacesProgram, mmdebstrapProgram];
 
 describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
@@ -110,10 +123,7 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
     await sshNodeReady(page, machine);
     expect(await ping(shell, await podAddress(page, 'anchor'))).toBe('reached');
     await readTruths(page, 'worker-2', /node NotReady for .*none Ready: taken out of Services/);
-    await screenshot(page, 'cut-light');
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await screenshot(page, 'cut-dark');
-    await page.emulateMedia({ colorScheme: 'light' });
+    await takePictures(page);
   });
 
   it('heals: the link is whole, and both truths are one', async () => {
