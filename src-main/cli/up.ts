@@ -3,6 +3,7 @@ import { RealClock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
+import { ClusterError } from '#cluster/errors';
 import { mergeKubeconfig } from '#cluster/kubeconfig';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
 import { resolveHome } from '#cluster/home';
@@ -16,7 +17,8 @@ import { showSteps, type Progress } from './progress.ts';
 
 export interface UpRequest {
   readonly name: string;
-  readonly driver: DriverName;
+  /** Undefined: the lab's own, or embedded for a new one. */
+  readonly driver: DriverName | undefined;
   readonly masters: number | undefined;
   readonly workers: number | undefined;
   /** Of each worker. */
@@ -41,8 +43,8 @@ export interface UpFacts {
 
 /** Throws UsageError. */
 export function decodeUp(args: Arguments): UpRequest {
-  const driver = args.text('driver') ?? 'embedded';
-  if (driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh')
+  const driver = args.text('driver');
+  if (driver !== undefined && driver !== 'embedded' && driver !== 'docker' && driver !== 'ssh')
     throw new UsageError(`--driver ${driver}: expected embedded, docker or ssh`);
   const kubeconfig = args.text('kubeconfig');
   return {
@@ -112,8 +114,9 @@ async function settled(context: Context, host: OpenHost, name: string): Promise<
 
 function begin(host: OpenHost, request: UpRequest): void {
   const { labs } = host;
-  const { name, driver, masters, workers, cpus, memoryBytes, apiPort, kubeconfig } = request;
+  const { name, masters, workers, cpus, memoryBytes, apiPort, kubeconfig } = request;
   if (!labs.has(name)) {
+    const { driver = 'embedded' } = request;
     labs.create({
       name,
       driver,
@@ -125,10 +128,21 @@ function begin(host: OpenHost, request: UpRequest): void {
       ...(apiPort ? { apiPort } : {}),
     });
   } else {
+    refuseOtherDriver(host, request);
     if (apiPort) labs.configure(name, { apiPort });
     labs.start(name);
   }
   if (kubeconfig) labs.remember(name, kubeconfig);
+}
+
+/** A lab keeps the driver it was made with: to start it as something else would not be what was asked for. */
+function refuseOtherDriver(host: OpenHost, { name, driver }: UpRequest): void {
+  const made = host.labs.list().find((one) => one.name === name)?.driver;
+  if (driver === undefined || driver === made) return;
+  throw new ClusterError(
+    'LAB_EXISTS',
+    `lab ${name} was made with --driver ${made ?? ''}; choose another --name, or 'drydock down --delete --name ${name}' first`,
+  );
 }
 
 async function openUi(host: OpenHost, installation: Installation, port: number, logger: Logger): Promise<UiServer> {

@@ -83,6 +83,16 @@ describe('drydock, the command line', () => {
       expect((await drydock(['list', '--home', home, '--json'])).stdout.trim()).toBe('[]');
     });
 
+    it('does not start a lab as something else than it was made as', async () => {
+      const home = freshHome();
+      const none = ['--workers', '0', '--home', home, '--ui-port', 'none', '--detach'];
+      expect((await drydock(['up', '--driver', 'ssh', ...none])).code).toBe(0);
+      expect((await drydock(['down', '--home', home])).code).toBe(0);
+      expectRefusal(await drydock(['up', '--driver', 'docker', ...none]), /lab lab was made with --driver ssh/);
+      expect((await drydock(['up', ...none])).code).toBe(0);
+      expect((await drydock(['down', '--delete', '--home', home])).code).toBe(0);
+    });
+
     it('names a damaged home and leaves it as it is', async () => {
       const home = freshHome();
       mkdirSync(join(home, 'labs/lab'), { recursive: true });
@@ -322,7 +332,9 @@ describe('drydock, the command line', () => {
 
     it('adds, kills, starts and deletes nodes', async () => {
       const node = (verb: string, name: string): Promise<Output> => drydock(['node', verb, name, '--home', lab.home]);
-      expect(await node('add', 'extra')).toMatchObject({ code: 0, stderr: 'node extra added and Ready\n' });
+      const added = await node('add', 'extra');
+      expect(added.code).toBe(0);
+      expect(added.stderr).toMatch(/Joining extra.*\nnode extra added and Ready\n$/);
       expect(await lab.ok(['get', 'node', 'extra'])).toMatch(/extra\s+Ready/);
       expectRefusal(await node('add', 'extra'), /exists/);
       expect((await node('kill', 'extra')).code).toBe(0);
