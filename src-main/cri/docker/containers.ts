@@ -14,6 +14,7 @@ export class ScopedContainers {
   readonly #scope: string;
   readonly #labels: Readonly<Record<string, string>>;
   #traits: EngineTraits | undefined;
+  #lowersOomScore: boolean | undefined;
 
   /** `labels` are put on everything beside our own. */
   constructor(connection: DockerConnection, scope: string, labels: Readonly<Record<string, string>>) {
@@ -30,6 +31,32 @@ export class ScopedContainers {
       this.#traits = { cgroupDriver: info.CgroupDriver };
     }
     return this.#traits;
+  }
+
+  /**
+   * Whether the engine may protect processes from the OOM killer more than it is itself, which needs CAP_SYS_RESOURCE: found
+   * out with a container that only tries it, once.
+   */
+  async mayLowerOomScore(context: Context, image: string): Promise<boolean> {
+    this.#lowersOomScore ??= await this.#tryToLower(context, image);
+    return this.#lowersOomScore;
+  }
+
+  async #tryToLower(context: Context, image: string): Promise<boolean> {
+    const HostConfig = { NetworkMode: 'none', OomScoreAdj: -1, LogConfig: { Type: 'none', Config: {} } };
+    const Labels = { ...this.#labels, [criLabels.scope]: this.#scope };
+    const { id } = await this.#connection.call(context, (docker) =>
+      docker.createContainer({ Image: image, HostConfig, Labels }),
+    );
+    try {
+      await this.#connection.call(context, (docker) => docker.getContainer(id).start());
+      return true;
+    } catch (error) {
+      if (statusCodeOf(error) === undefined) throw error;
+      return false;
+    } finally {
+      await this.remove(context, id);
+    }
   }
 
   async create(context: Context, name: string, record: CriRecord, options: ContainerCreateOptions): Promise<string> {

@@ -176,7 +176,7 @@ export class DockerRuntime extends DockerImages implements RuntimeService, Image
     };
     const user = String(image.uid ?? image.username ?? 0);
     const options = containerOptions(
-      config,
+      await this.#allowed(context, config),
       podSandboxId,
       sandbox.config,
       user,
@@ -184,6 +184,14 @@ export class DockerRuntime extends DockerImages implements RuntimeService, Image
     );
     const name = containerName(this.#options.scope, sandbox.pod, metadata);
     return this.#containers.create(context, name, record, { ...options, Image: image.id });
+  }
+
+  /** An engine without CAP_SYS_RESOURCE cannot start what is to be killed last: it is then killed as any other. */
+  async #allowed(context: Context, config: ContainerConfig): Promise<ContainerConfig> {
+    const { resources } = config;
+    if ((resources?.oomScoreAdj ?? 0) >= 0) return config;
+    if (await this.#containers.mayLowerOomScore(context, await this.#pause.require(context))) return config;
+    return { ...config, resources: { ...resources, oomScoreAdj: 0 } };
   }
 
   async startContainer(context: Context, containerId: string): Promise<void> {

@@ -6,8 +6,12 @@ import { RealClock } from '#base/clock';
 import { silentLogger } from '#base/logger';
 import { DockerRuntime } from '#cri/docker/runtime';
 import { buildBusyboxImage, buildPauseImage } from '#images/busybox-image';
+import { layerOfFiles } from '#images/layer';
+import { buildImage } from '#images/oci-archive';
 import { staticBusybox } from '../../harness/busybox.ts';
+import { dockerProgram } from '../../harness/docker.ts';
 import { dockerdPrograms, TestDockerd } from '../../harness/dockerd.ts';
+import { ImageRegistry } from '../../harness/image-registry.ts';
 import { skipWithout } from '../../harness/programs.ts';
 import { Bench, context, type RuntimeUnderTest, type Target } from './bench.ts';
 import { criConformance } from './suite.ts';
@@ -93,6 +97,74 @@ describe.skipIf(skipWithout(staticBusybox, ...dockerdPrograms))('a Docker Engine
     } finally {
       cancel();
       await bench.tearDown();
+    }
+  });
+
+  it('starts what is to be killed last, also where the engine may not protect it', async () => {
+    const bench = new Bench(target);
+    await bench.setUp();
+    try {
+      const id = await bench.start(['sleep', '1000'], { resources: { oomScoreAdj: -997 } });
+      expect(['-997\n', '0\n']).toContain(await bench.output(id, 'cat', '/proc/1/oom_score_adj'));
+      expect(dockerd.docker('ps', '--all', '--quiet').stdout.trim().split('\n')).toHaveLength(2);
+    } finally {
+      await bench.tearDown();
+    }
+  });
+
+  it('keeps the log of a terminal', async () => {
+    const bench = new Bench(target);
+    await bench.setUp();
+    try {
+      const id = await bench.start(['sh', '-c', 'echo one; printf %017000d 7; echo'], { tty: true });
+      await bench.untilExited(id);
+      const lines = await bench.log(id);
+      expect(lines.map((line) => line.length)).toEqual(['stdout one\r'.length, 7 + 16_384, 7 + 616 + 1]);
+      expect(await bench.log(id, { tailLines: 1 })).toEqual(lines.slice(1));
+    } finally {
+      await bench.tearDown();
+    }
+  });
+});
+
+describe.skipIf(skipWithout(dockerProgram()))('the machine’s Docker Engine', () => {
+  it('pulls from a registry with the credentials it is given, and says what is wrong with others', async () => {
+    const registry = new ImageRegistry('me', 'secret');
+    // Engines speak plain HTTP to registries on the loopback.
+    const host = `127.0.0.1:${await registry.listen('127.0.0.1')}`;
+    const runtime = new DockerRuntime({
+      endpoint: process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock',
+      clock: new RealClock(),
+      logger: silentLogger,
+      scope: `test-${process.pid}`,
+      network: 'bridge',
+      pauseImage: () => Promise.reject(new Error('no pod is run here')),
+    });
+    const name = `${host}/team/tool:v1`;
+    try {
+      const layer = layerOfFiles([{ path: 'only-here', type: 'file', content: host }]);
+      const config = { cmd: ['/only-here'], user: 'someone', labels: { 'dev.drydock.cri-test': String(process.pid) } };
+      const built = await buildImage({ names: [], layers: [layer], config });
+      registry.put('team/tool', 'v1', built);
+      await expect(runtime.pullImage(context, name)).rejects.toMatchObject({ name: 'CriError' });
+      const wrong = { username: 'me', password: 'wrong' };
+      await expect(runtime.pullImage(context, name, wrong)).rejects.toMatchObject({ name: 'CriError' });
+      const right = { username: 'me', password: 'secret' };
+      const id = await runtime.pullImage(context, name, right);
+      expect(await runtime.imageStatus(context, name)).toMatchObject({
+        ...{ id, repoTags: [name], repoDigests: [`${host}/team/tool@${built.digest}`], username: 'someone' },
+      });
+      const auth = Buffer.from('me:secret').toString('base64');
+      // The engine does not say in its codes what was wrong: a tag that is not there may be NotFound or Unknown.
+      await expect(runtime.pullImage(context, `${host}/team/tool:v2`, { auth })).rejects.toMatchObject({
+        name: 'CriError',
+        message: expect.stringContaining('manifest'),
+      });
+      await runtime.removeImage(context, name);
+      expect(await runtime.pullImage(context, `${host}/team/tool@${built.digest}`, { auth })).toBe(id);
+    } finally {
+      await runtime.removeImage(context, name);
+      await registry.close();
     }
   });
 });
