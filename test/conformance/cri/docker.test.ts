@@ -141,6 +141,7 @@ describe.skipIf(skipWithout(dockerProgram()))('the machine’s Docker Engine', (
       pauseImage: () => Promise.reject(new Error('no pod is run here')),
     });
     const name = `${host}/team/tool:v1`;
+    let pulled: string | undefined;
     try {
       const layer = layerOfFiles([{ path: 'only-here', type: 'file', content: host }]);
       const config = { cmd: ['/only-here'], user: 'someone', labels: { 'dev.drydock.cri-test': String(process.pid) } };
@@ -151,6 +152,7 @@ describe.skipIf(skipWithout(dockerProgram()))('the machine’s Docker Engine', (
       await expect(runtime.pullImage(context, name, wrong)).rejects.toMatchObject({ name: 'CriError' });
       const right = { username: 'me', password: 'secret' };
       const id = await runtime.pullImage(context, name, right);
+      pulled = id;
       expect(await runtime.imageStatus(context, name)).toMatchObject({
         ...{ id, repoTags: [name], repoDigests: [`${host}/team/tool@${built.digest}`], username: 'someone' },
       });
@@ -163,7 +165,7 @@ describe.skipIf(skipWithout(dockerProgram()))('the machine’s Docker Engine', (
       await runtime.removeImage(context, name);
       expect(await runtime.pullImage(context, `${host}/team/tool@${built.digest}`, { auth })).toBe(id);
     } finally {
-      await runtime.removeImage(context, name);
+      if (pulled !== undefined) await runtime.removeImage(context, pulled);
       await registry.close();
     }
   });
