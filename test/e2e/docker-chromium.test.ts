@@ -7,7 +7,7 @@ import { dockerProgram } from '../harness/docker.ts';
 import { chromiumProgram, namespacesProgram, skipWithout } from '../harness/programs.ts';
 import { SshTestLab, type SshTestMachine } from '../harness/ssh-machine.ts';
 import { mmdebstrapProgram, sshMachineImage } from '../harness/ssh-machine-image.ts';
-import { FreshBuild, guardRoutes, labNetwork, leftOf, removeAll } from './docker-lab.ts';
+import { endHost, FreshBuild, guardRoutes, labNetwork, leftOf, removeAll } from './docker-lab.ts';
 import {
   addSshMachine,
   createDockerLab,
@@ -73,9 +73,10 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
     try {
       await browser?.close();
       machines?.dispose();
-      await drydock('down', '--name', 'pier', '--delete');
+      await drydock('down', '--name', 'pier', '--delete', '--force');
       await drydock('down', '--name', 'first', '--delete');
     } finally {
+      endHost(home);
       removeAll(home);
       build.dispose();
       rmSync(home, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, cpSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { machinePaths } from '#machines/machine';
 import { dockerLabels } from '#machines/docker/labels';
@@ -29,6 +29,14 @@ export class FreshBuild {
     spawnSync('docker', ['image', 'rm', tag], { stdio: 'ignore' });
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Ends a host that `down` could not stop: a failed test must not leave one. */
+export function endHost(home: string): void {
+  const file = join(home, 'host.lock');
+  if (!existsSync(file)) return;
+  const [pid = ''] = readFileSync(file, 'utf8').split(' ');
+  spawnSync('kill', ['-KILL', pid], { stdio: 'ignore' });
 }
 
 /** What Docker still has of a home: containers, volumes and networks by name. */
