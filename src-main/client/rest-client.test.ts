@@ -10,7 +10,7 @@ function spy(): { client: RestClient; seen: TransportRequest[] } {
   const transport: Transport = {
     request: async (_context, request) => {
       seen.push(request);
-      return {};
+      return { items: [] };
     },
     watch: async (_context, request) => {
       seen.push(request);
@@ -46,4 +46,14 @@ test('options become the query and delete options the body', async () => {
     { method: 'PATCH', contentType: 'application/apply-patch+yaml', query: { fieldManager: 'me', force: 'true' } },
     { method: 'POST', path: '/api/v1/namespaces/b/configmaps' },
   ]);
+});
+
+test('items of a list say what they are', async () => {
+  const bare = { metadata: { name: 'a', namespace: 'b' } };
+  const transport: Transport = {
+    request: async () => ({ kind: 'DeploymentList', apiVersion: 'apps/v1', metadata: {}, items: [bare] }),
+    watch: async () => (async function* () {})(),
+  };
+  const { items } = await new RestClient(transport).resource(deployments).list(Context.background());
+  expect(items).toEqual([{ ...bare, kind: 'Deployment', apiVersion: 'apps/v1' }]);
 });

@@ -80,9 +80,9 @@ class RestResourceClient<T extends KubeObject> implements ResourceClient<T> {
     return this.#send<T>(context, { method: 'GET', path: resourcePath(this.resource, namespace, name) });
   }
 
-  list(context: Context, options: ListOptions = {}): Promise<KubeList<T>> {
+  async list(context: Context, options: ListOptions = {}): Promise<KubeList<T>> {
     const path = resourcePath(this.resource, options.namespace ?? '');
-    return this.#send<KubeList<T>>(context, { method: 'GET', path, query: listQuery(options) });
+    return withKinds(await this.#send<KubeList<T>>(context, { method: 'GET', path, query: listQuery(options) }));
   }
 
   async watch(
@@ -182,4 +182,12 @@ function deleteBody(options: DeleteOptions): unknown {
     ...(propagationPolicy ? { propagationPolicy } : {}),
     ...(preconditions ? { preconditions } : {}),
   };
+}
+
+/** Items of an encoded list do not say what they are; an Event about one must. In process they do, and stay as they are. */
+function withKinds<T extends KubeObject>(list: KubeList<T>): KubeList<T> {
+  const { kind, apiVersion, items } = list;
+  if (items.every((item) => item.kind)) return list;
+  const about = { kind: kind.replace(/List$/, ''), apiVersion };
+  return { ...list, items: items.map((item) => ({ ...item, ...about })) };
 }
