@@ -243,7 +243,10 @@ export class NodeAgent {
 
   async #leaseLoop(context: Context): Promise<void> {
     for (;;) {
-      await this.#renew(context).catch((error: unknown) => {
+      // A connection that hangs must not hold up the one after it.
+      const limit = context.withTimeout(this.#clock, timings.leaseRenewMs);
+      const renewed = this.#renew(limit.context).finally(() => limit.cancel());
+      await renewed.catch((error: unknown) => {
         context.check();
         this.#lease = undefined;
         this.#options.logger.warn('lease not renewed', { node: this.#options.nodeName, error: messageOf(error) });

@@ -5,16 +5,26 @@ import type { AgentConfig } from './agent-config.ts';
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386' };
 
-/** What is true of this machine, by its own `/proc`, as the driver's limits narrow it. Throws when it has no address. */
+/**
+ * What is true of this machine, by its own `/proc`, as the driver's limits narrow it. Its address is read anew each time: a
+ * network gives it another while it runs. Throws when it has none to begin with.
+ */
 export function readMachineFacts(config: AgentConfig, containerRuntimeVersion: string): MachineFacts {
   const machineID = firstLine('/etc/machine-id');
+  const first = defaultRouteAddress();
+  if (first === undefined)
+    throw new Error('this machine has no IPv4 address besides the loopback: connect it to a network');
+  let address = first;
   const bootID = firstLine('/proc/sys/kernel/random/boot_id');
   return {
     cpus: config.cpus ?? cpus().length,
     memoryBytes: config.memoryBytes ?? memoryOf(),
     ...(config.maxPods === undefined ? {} : { maxPods: config.maxPods }),
     ephemeralStorageBytes: storageBytes('/var/lib/kubelet'),
-    internalIP: defaultRouteAddress(),
+    get internalIP() {
+      address = defaultRouteAddress() ?? address;
+      return address;
+    },
     hostname: config.nodeName,
     osImage: osImage(),
     kernelVersion: firstLine('/proc/sys/kernel/osrelease') ?? '',
@@ -53,7 +63,7 @@ function osImage(): string {
 }
 
 /** The IPv4 address of the device that the default route leaves by, or of the first device that is not the loopback. */
-function defaultRouteAddress(): string {
+function defaultRouteAddress(): string | undefined {
   const addresses = networkInterfaces();
   const routes = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1);
   const device = routes.map((line) => line.split('\t')).find(([, destination]) => destination === '00000000')?.[0];
@@ -61,7 +71,5 @@ function defaultRouteAddress(): string {
     ...(device ? (addresses[device] ?? []) : []),
     ...Object.values(addresses).flatMap((list) => list ?? []),
   ];
-  const found = candidates.find((address) => address.family === 'IPv4' && !address.internal);
-  if (!found) throw new Error('this machine has no IPv4 address besides the loopback: connect it to a network');
-  return found.address;
+  return candidates.find((address) => address.family === 'IPv4' && !address.internal)?.address;
 }

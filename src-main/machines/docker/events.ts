@@ -9,12 +9,19 @@ import { dockerLabels } from './labels.ts';
 /** What the watch needs of a machine. */
 export interface WatchedMachine {
   readonly containerName: string;
+  readonly networkName: string;
   refresh(context: Context): Promise<void>;
   lost(): void;
 }
 
 const actions = ['create', 'start', 'restart', 'die', 'stop', 'kill', 'oom', 'pause', 'unpause', 'update', 'destroy'];
+const networkActions = ['connect', 'disconnect'];
 const retryMs = 1_000;
+
+interface EngineEvent {
+  readonly Type?: string;
+  readonly Actor?: { readonly Attributes?: { readonly name?: string; readonly 'dev.drydock.home'?: string } };
+}
 
 /**
  * Follows the engine's events of this home's containers and tells each machine to look again. A broken stream (the engine
@@ -33,15 +40,18 @@ export async function watchContainers(
   const { engine, clock, home, machines } = options;
   while (!life.ended) {
     try {
-      const body = await engine.call(life, 'follow events', (docker) =>
-        docker.getEvents({ filters: { type: ['container'], label: [`${dockerLabels.home}=${home}`], event: actions } }),
-      );
+      // Events of networks carry no labels to filter by.
+      const filters = { type: ['container' as const, 'network' as const], event: [...actions, ...networkActions] };
+      const body = await engine.call(life, 'follow events', (docker) => docker.getEvents({ filters }));
       // What happened while nobody listened is in no event.
       for (const machine of machines()) await machine.refresh(life);
       for await (const line of textLines(life, body)) {
-        const name = (JSON.parse(line) as { Actor?: { Attributes?: { name?: string } } }).Actor?.Attributes?.name;
-        const machine = machines().find((candidate) => candidate.containerName === name);
-        await machine?.refresh(life);
+        const { Type: type, Actor: actor } = JSON.parse(line) as EngineEvent;
+        const { name, [dockerLabels.home]: owner } = actor?.Attributes ?? {};
+        const concerned = machines().filter((machine) =>
+          type === 'network' ? machine.networkName === name : owner === home && machine.containerName === name,
+        );
+        for (const machine of concerned) await machine.refresh(life);
       }
     } catch (error) {
       if (life.ended) return;

@@ -76,6 +76,9 @@ export class DockerMachine implements RemoteMachine {
   get sinceMs(): number {
     return this.#sinceMs;
   }
+  get networkName(): string {
+    return this.#host.network.name;
+  }
   get address(): string | undefined {
     return this.#address ?? this.#host.network.addressOf(this.#hostNumber);
   }

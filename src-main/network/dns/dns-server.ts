@@ -199,7 +199,7 @@ const optRecord: Answer = {
 };
 
 function fit(answer: Uint8Array, limit: number): Uint8Array {
-  return answer.byteLength > limit ? truncate(answer) : answer;
+  return answer.byteLength > limit ? truncate(answer, limit) : answer;
 }
 
 function toAnswer(record: DnsRecord): Answer {

@@ -17,6 +17,7 @@ export class MessageError extends Error {
 interface RecordPlace {
   readonly type: number;
   readonly ttlAt: number;
+  readonly endAt: number;
   /** Of OPT records: the UDP payload the sender takes. */
   readonly classValue: number;
 }
@@ -42,8 +43,9 @@ export function layoutOf(message: Uint8Array): Layout {
     const records: RecordPlace[] = [];
     for (let i = data.getUint16(6) + data.getUint16(8) + data.getUint16(10); i > 0; i--) {
       at = skipName(data, at);
-      records.push({ type: data.getUint16(at), classValue: data.getUint16(at + 2), ttlAt: at + 4 });
-      at += 10 + data.getUint16(at + 8);
+      const endAt = at + 10 + data.getUint16(at + 8);
+      records.push({ type: data.getUint16(at), classValue: data.getUint16(at + 2), ttlAt: at + 4, endAt });
+      at = endAt;
     }
     if (at > message.byteLength) throw new MessageError('a record ends after the message');
     return { questionEnd, records };
@@ -119,12 +121,23 @@ export function readdress(answer: Uint8Array, query: Uint8Array, ageSeconds: num
   return copy;
 }
 
-/** Header and question alone, with the flag that says "ask again by TCP". */
-export function truncate(answer: Uint8Array): Uint8Array {
-  const { questionEnd } = layoutOf(answer);
-  const copy = Uint8Array.from(answer.subarray(0, questionEnd));
-  copy.fill(0, 6, headerBytes);
-  copy[2] = (copy[2] ?? 0) | truncatedFlag;
+/**
+ * As many whole records as fit in `limit` bytes. The flag that says "ask again by TCP" is set only when answers are missing:
+ * what merely comes in addition is left out silently (RFC 2181, section 9).
+ */
+export function truncate(answer: Uint8Array, limit: number): Uint8Array {
+  const { questionEnd, records } = layoutOf(answer);
+  const kept = records.filter((one) => one.endAt <= limit);
+  const copy = Uint8Array.from(answer.subarray(0, kept.at(-1)?.endAt ?? questionEnd));
+  const data = view(copy);
+  const asked = view(answer).getUint16(6) + view(answer).getUint16(8);
+  let left = kept.length;
+  for (const countAt of [6, 8, 10]) {
+    const count = Math.min(left, data.getUint16(countAt));
+    data.setUint16(countAt, count);
+    left -= count;
+  }
+  if (kept.length < asked) copy[2] = (copy[2] ?? 0) | truncatedFlag;
   return copy;
 }
 

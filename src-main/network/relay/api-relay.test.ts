@@ -52,6 +52,31 @@ function ask(port: number, body: string | Buffer): Promise<string> {
 }
 
 describe('ApiRelay', () => {
+  it('breaks connections from an address that the machine has no more', async () => {
+    const { port } = await upstream('one');
+    const clock = new SteppedClock();
+    const own = new Set(['127.0.0.1']);
+    const relay = new ApiRelay({
+      listen: { ip: '127.0.0.1', port: 0 },
+      upstreams: [{ ip: '127.0.0.1', port }],
+      ...{ clock, logger: silentLogger, addresses: () => own },
+    });
+    await relay.start();
+    open.push({ close: () => relay.stop() });
+    expect(await ask(relay.port, 'before')).toBe('one:before');
+    const client = connect({ host: '127.0.0.1', port: relay.port });
+    const broken = new Promise<Error>((resolve) => client.once('error', resolve));
+    client.write('held');
+    await new Promise((resolve) => client.once('connect', resolve));
+    const check = async (): Promise<void> => {
+      own.clear();
+      await clock.step(1_000);
+    };
+    const held = setInterval(() => void check(), 20);
+    expect(await broken).toMatchObject({ code: 'ECONNRESET' });
+    clearInterval(held);
+  });
+
   it('passes bytes both ways, and the half-close of the client before the answer', async () => {
     const { port } = await upstream('one');
     const relay = await relayTo(port);

@@ -1,6 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
+import type { Disposable } from '#base/disposable';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { SocketAddress } from '#base/streams';
@@ -9,6 +11,8 @@ import type { SocketAddress } from '#base/streams';
 const dialTimeoutMs = 3_000;
 /** How soon a connection to a host that is gone is found out, so that watches are opened anew. */
 const keepAliveMs = 10_000;
+/** How soon it is noticed that this machine has another address. */
+const addressCheckMs = 1_000;
 
 export interface ApiRelayOptions {
   readonly listen: SocketAddress;
@@ -16,6 +20,8 @@ export interface ApiRelayOptions {
   readonly upstreams: readonly SocketAddress[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The addresses this machine has now; what its devices say when absent. */
+  readonly addresses?: () => ReadonlySet<string>;
 }
 
 /**
@@ -26,6 +32,8 @@ export class ApiRelay {
   readonly #options: ApiRelayOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #upstreams = new Set<Socket>();
+  #check: Disposable | undefined;
   #good = 0;
 
   constructor(options: ApiRelayOptions) {
@@ -46,6 +54,7 @@ export class ApiRelay {
         resolve();
       });
     });
+    this.#checkAddresses();
   }
 
   /** The port it listens on: of use where 0 was asked for. */
@@ -56,6 +65,7 @@ export class ApiRelay {
 
   /** Ends listening and breaks every connection; clients find out at once and come again. */
   stop(): void {
+    this.#check?.dispose();
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -67,11 +77,26 @@ export class ApiRelay {
       return;
     }
     this.#keep(upstream);
+    this.#upstreams.add(upstream);
+    upstream.once('close', () => this.#upstreams.delete(upstream));
     client.pipe(upstream);
     upstream.pipe(client);
     // Without an error both ends were ended, and what is still on its way to the other one must arrive.
     client.once('close', (broken) => void (broken && upstream.destroy()));
     upstream.once('close', (broken) => void (broken && client.resetAndDestroy()));
+  }
+
+  /** A connection from an address the machine no longer has gets no answer, and TCP would try for a quarter of an hour. */
+  #checkAddresses(): void {
+    const { clock, logger, addresses = deviceAddresses } = this.#options;
+    const now = this.#upstreams.size > 0 ? addresses() : undefined;
+    for (const socket of now ? this.#upstreams : []) {
+      const { localAddress } = socket;
+      if (!now || localAddress === undefined || now.has(localAddress)) continue;
+      logger.info('a connection is broken: its address is gone', { address: localAddress });
+      socket.destroy(new Error(`${localAddress} is no address of this machine any more`));
+    }
+    this.#check = clock.setTimer(addressCheckMs, () => this.#checkAddresses());
   }
 
   /** Undefined when no upstream accepts, or the client went away meanwhile. */
@@ -119,6 +144,10 @@ export class ApiRelay {
     socket.on('error', (error) => this.#options.logger.debug('a connection broke', { error: messageOf(error) }));
     socket.once('close', () => this.#sockets.delete(socket));
   }
+}
+
+function deviceAddresses(): ReadonlySet<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)));
 }
 
 /** Runs a relay until `life` ends. */
