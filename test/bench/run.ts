@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { DeploymentFigures } from './deployment.ts';
 import { createsPerSecond } from './creates.ts';
+import { dockerRows } from './docker.ts';
 import { kubeProxyRows } from './kube-proxy.ts';
 import { median, print, type Row } from './report.ts';
 
@@ -143,6 +144,7 @@ const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
   host: hostRows,
   deployment: deploymentRows,
   'kube-proxy': kubeProxyRows,
+  docker: dockerRows,
 };
 
 const wanted = process.argv.slice(2);

@@ -39,7 +39,7 @@ export const cli = join(root, 'out/main/drydock.cjs');
 
 /** Runs `drydock` as scripts do. */
 export function drydock(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Output> {
-  return run(process.execPath, [cli, ...args], { env, timeoutMs: 90_000 });
+  return run(process.execPath, [cli, ...args], { env, timeoutMs: 240_000 });
 }
 
 /** `drydock` that goes on until killed. */
