@@ -44,6 +44,9 @@ const filesMark = '/etc/drydock/files.sha256';
 /** The seconds a node gets to stop in order before Docker kills it. */
 const stopSeconds = 10;
 
+const pauseAttempts = 4;
+const pauseGapMs = 300;
+
 /** One node container. */
 export class DockerMachine implements RemoteMachine {
   readonly name: string;
@@ -144,7 +147,16 @@ export class DockerMachine implements RemoteMachine {
   }
 
   async pause(context: Context): Promise<void> {
-    await this.#call(context, 'pause', (container) => container.pause());
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#call(context, 'pause', (container) => container.pause());
+        break;
+      } catch (error) {
+        // runc gives up when processes start faster than a busy kernel freezes them (cgroup v1).
+        if (attempt === pauseAttempts || (await this.#inspect(context))?.State.Running !== true) throw error;
+        await this.#host.clock.sleep(context, pauseGapMs);
+      }
+    }
     await this.refresh(context);
   }
 

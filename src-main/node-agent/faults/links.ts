@@ -34,7 +34,8 @@ export async function shapeLinks(context: Context, tools: FaultTools, fault: Sha
       if (fault.rateKbit !== undefined) said.push(`at most ${fault.rateKbit} kbit/s`);
     }
     if (fault.lossPercent !== undefined) {
-      const chance = `numgen random mod 10000 < ${Math.round(fault.lossPercent * 100)} drop`;
+      const outOf10000 = Math.round(fault.lossPercent * 100);
+      const chance = outOf10000 >= 10_000 ? 'drop' : `numgen random mod 10000 < ${outOf10000} drop`;
       const matches = fault.peers.length === 0 ? [''] : fault.peers.map((peer) => `${matchOf(peer, 'out')} `);
       const rules = { out: matches.map((match) => `${match}${chance}`), in: [] };
       heals.push(await writeRules(context, tools, fault.peers, rules));
