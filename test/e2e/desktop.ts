@@ -8,13 +8,18 @@ export async function launchDesktop(
   home: string,
 ): Promise<{ readonly display: ChildProcess; readonly app: ElectronApplication }> {
   const { display, name } = await startDisplay();
-  const app = await _electron.launch({
-    executablePath: electron,
-    args: [root, '--no-sandbox', '--disable-gpu', '--home', home],
-    env: { ...environment(), DISPLAY: name, XDG_CONFIG_HOME: home },
-    timeout: 60_000,
-  });
-  return { display, app };
+  try {
+    const app = await _electron.launch({
+      executablePath: electron,
+      args: [root, '--no-sandbox', '--disable-gpu', '--home', home],
+      env: { ...environment(), DISPLAY: name, XDG_CONFIG_HOME: home },
+      timeout: 60_000,
+    });
+    return { display, app };
+  } catch (error) {
+    display.kill();
+    throw error;
+  }
 }
 
 /** A display on a free number. */

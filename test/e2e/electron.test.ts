@@ -18,7 +18,7 @@ const program = electronProgram();
 
 describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Electron', () => {
   const home = temporaryHome();
-  let display: ChildProcess;
+  let display: ChildProcess | undefined;
   let app: ElectronApplication;
   let page: Page;
   let complaints: string[];
@@ -30,7 +30,7 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
   });
   afterAll(async () => {
     await app.close();
-    display.kill();
+    display?.kill();
     rmSync(home, { recursive: true, force: true });
   });
 
