@@ -61,7 +61,9 @@ export class CertificateStore {
   }
 
   #removeOld(): void {
-    const files = readdirSync(this.#folder).filter((name) => /-\d{4}-[\d-]+\.pem$/.test(name) && name.startsWith(`${this.#pair}-`));
+    const files = readdirSync(this.#folder).filter(
+      (name) => /-\d{4}-[\d-]+\.pem$/.test(name) && name.startsWith(`${this.#pair}-`),
+    );
     for (const name of files.sort().slice(0, -1 - keptFiles)) rmSync(join(this.#folder, name), { force: true });
   }
 }
