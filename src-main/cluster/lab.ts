@@ -240,8 +240,12 @@ export class Lab implements RunningLab {
   async stop(): Promise<void> {
     this.#hostAccess.close();
     await this.faults.close(Context.background());
-    await Promise.all(this.workers.map((worker) => worker.stop(Context.background())));
-    await this.controlPlane.stop();
+    try {
+      await Promise.all(this.workers.map((worker) => worker.stop(Context.background())));
+    } finally {
+      for (const worker of this.workers) if (worker instanceof RemoteWorker) worker.close();
+      await this.controlPlane.stop();
+    }
   }
 
   /** Everything at once, as when the host's process is killed. */

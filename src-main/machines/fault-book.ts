@@ -1,4 +1,4 @@
-import type { Clock } from '#base/clock';
+import { LifeClock, type Clock } from '#base/clock';
 import { Context } from '#base/context';
 import { disposable, type Disposable } from '#base/disposable';
 import { messageOf } from '#base/errors';
@@ -46,11 +46,15 @@ export class FaultBook {
   readonly #options: FaultBookOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<() => void>();
+  readonly #life = Context.background().withCancel();
+  /** Of what is kept for a while only to be read: it must not keep the process. */
+  readonly #reading: Clock;
   #next = 1;
   #closed = false;
 
   constructor(options: FaultBookOptions) {
     this.#options = options;
+    this.#reading = new LifeClock(options.clock, this.#life.context);
   }
 
   /** Oldest first; also what was over a short while ago. */
@@ -119,6 +123,7 @@ export class FaultBook {
     const inside = entries.filter((entry) => entry.fault.spec.kind !== 'node');
     await Promise.all(entries.filter((entry) => !inside.includes(entry)).map(heal));
     await Promise.all(inside.map(heal));
+    this.#life.cancel();
   }
 
   /** Heals what `node` suffers as a whole: somebody else starts it. */
@@ -177,7 +182,7 @@ export class FaultBook {
   }
 
   #forgetLater(entry: Entry): void {
-    this.#options.clock.setTimer(keepMs, () => {
+    this.#reading.setTimer(keepMs, () => {
       this.#entries.delete(entry.fault.id);
       this.#changed();
     });

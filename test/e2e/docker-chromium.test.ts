@@ -7,7 +7,7 @@ import { dockerProgram } from '../harness/docker.ts';
 import { chromiumProgram, namespacesProgram, skipWithout } from '../harness/programs.ts';
 import { SshTestLab, type SshTestMachine } from '../harness/ssh-machine.ts';
 import { mmdebstrapProgram, sshMachineImage } from '../harness/ssh-machine-image.ts';
-import { endHost, FreshBuild, guardRoutes, labNetwork, leftOf, removeAll } from './docker-lab.ts';
+import { FreshBuild, guardRoutes, isHost, labNetwork, leftOf, removeAll } from './docker-lab.ts';
 import {
   addSshMachine,
   createDockerLab,
@@ -46,6 +46,7 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
   let browser: Browser | undefined;
   let page: Page;
   let complaints: string[];
+  let hostPid: number;
   let shell: Shell;
   let neighbour: string;
   let machines: SshTestLab | undefined;
@@ -66,7 +67,9 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
     });
     page = await browser.newPage({ viewport: { width: 1440, height: 860 }, colorScheme: 'light' });
     complaints = watchConsole(page);
-    await page.goto((JSON.parse(up.stdout) as UpFacts).uiUrl ?? '');
+    const facts = JSON.parse(up.stdout) as UpFacts;
+    hostPid = facts.pid;
+    await page.goto(facts.uiUrl ?? '');
   });
 
   afterAll(async () => {
@@ -76,7 +79,7 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
       await drydock('down', '--name', 'pier', '--delete', '--force');
       await drydock('down', '--name', 'first', '--delete');
     } finally {
-      endHost(home);
+      if (isHost(hostPid, home)) process.kill(hostPid, 'SIGKILL');
       removeAll(home);
       build.dispose();
       rmSync(home, { recursive: true, force: true });
@@ -143,7 +146,13 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
     expect(leftOf(home)).toEqual([]);
   });
 
-  it('complained of nothing', () => {
+  it('complained of nothing', async () => {
+    await browser?.close();
     expect(complaints).toEqual([]);
+  });
+
+  it('ends its host with the last lab', async () => {
+    expect((await drydock('down', '--name', 'first', '--delete')).code).toBe(0);
+    await expect.poll(() => isHost(hostPid, home), { timeout: 20_000 }).toBe(false);
   });
 });

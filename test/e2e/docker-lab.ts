@@ -31,12 +31,10 @@ export class FreshBuild {
   }
 }
 
-/** Ends a host that `down` could not stop: a failed test must not leave one. */
-export function endHost(home: string): void {
-  const file = join(home, 'host.lock');
-  if (!existsSync(file)) return;
-  const [pid = ''] = readFileSync(file, 'utf8').split(' ');
-  spawnSync('kill', ['-KILL', pid], { stdio: 'ignore' });
+/** Whether the process is still the host of that home. */
+export function isHost(pid: number, home: string): boolean {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file) && readFileSync(file, 'utf8').includes(home);
 }
 
 /** What Docker still has of a home: containers, volumes and networks by name. */

@@ -98,11 +98,18 @@ export class RemoteWorker implements Worker {
     return this.machine.unpause(context);
   }
 
-  remove(context: Context): Promise<void> {
-    return this.machine.remove(context);
+  /** Nothing is left that keeps a way to the machine open, or tries to find one. */
+  async remove(context: Context): Promise<void> {
+    await this.machine.remove(context);
+    this.close();
   }
 
   crash(): void {
+    this.close();
+  }
+
+  /** Lets go of the machine, which stays as it is: no connection is held or tried again. */
+  close(): void {
     this.machine.close();
   }
 
