@@ -4,6 +4,7 @@ import { DockerLab } from '../../harness/docker-lab.ts';
 import { dockerProgram } from '../../harness/docker.ts';
 import { drydock } from '../../harness/lab.ts';
 import { kubectlProgram, onPath, skipWithout } from '../../harness/programs.ts';
+import { livesStory } from './lives.ts';
 import { nodesStory } from './nodes.ts';
 import { policiesStory } from './policies.ts';
 import { servicesStory } from './services.ts';
@@ -37,6 +38,7 @@ describe.skipIf(skipWithout(...programs))('a lab of three Docker workers', { tim
   policiesStory(labOf);
   streamsStory(labOf);
   updatesStory(labOf);
+  livesStory(labOf);
   nodesStory(labOf);
 
   it('leaves nothing in Docker when it is deleted', async () => {

@@ -49,5 +49,61 @@ export function nodesStory(labOf: () => DockerLab): void {
       expect(answerOf(answer).host).toMatch(/^web-/);
       await lab.ok('delete', 'deployment/mover', 'pod/back', '--wait=false');
     });
+
+    it('take another address', async () => {
+      const [container, before] = [await lab.container('worker-2'), await lab.address('worker-2')];
+      const after = before.replace(/\.\d+$/, '.77');
+      const network = await lab.docker(
+        'inspect',
+        '-f',
+        '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}',
+        container,
+      );
+      await lab.docker('network', 'disconnect', network, container);
+      await lab.docker('network', 'connect', '--ip', after, network, container);
+      await expect.poll(() => lab.address('worker-2'), graceful).toBe(after);
+      await lab.untilReady();
+      const clients = await lab.pods('app=client');
+      for (const from of clients)
+        for (const to of await lab.pods('app=web')) {
+          const line = `timeout 5 wget -qO- http://${to.status?.podIP}:8080/`;
+          const host = async () => answerOf((await lab.script(from.metadata.name ?? '', line)).stdout).host;
+          await expect.poll(host, soon).toBe(to.metadata.name);
+        }
+      const [onIt] = clients.filter((one) => one.spec.nodeName === 'worker-2');
+      expect(await lab.says(onIt?.metadata.name ?? '', 'hostname')).toBe(onIt?.metadata.name);
+    });
+
+    it('keep objects and data while the lab is down', async () => {
+      const mounts = [
+        { name: 'host', mountPath: '/host' },
+        { name: 'scratch', mountPath: '/scratch' },
+      ];
+      const volumes = [
+        { name: 'host', hostPath: { path: '/srv/kept', type: 'DirectoryOrCreate' } },
+        { name: 'scratch', emptyDir: {} },
+      ];
+      const containers = [{ ...shell(forever), volumeMounts: mounts }];
+      await lab.apply(pod('keeper', { nodeName: 'worker-1', containers, volumes }));
+      await lab.ok('wait', '--for=condition=Ready', 'pod/keeper', '--timeout=60s');
+      await lab.says('keeper', 'echo mine >/host/file; echo too >/scratch/file');
+      const facts = ['get', 'node,pod,service', '-A', '--sort-by=.metadata.uid'] as const;
+      const uids = [...facts, '-o', 'jsonpath={.items[*].metadata.uid}'];
+      const before = await lab.ok(...uids);
+      const { server } = lab.lab.facts;
+      await lab.lab.down();
+      expect(await lab.docker('ps', '-q', '--filter', `name=${await lab.container('worker-1')}`)).toBe('');
+      await lab.lab.upAgain();
+      expect(lab.lab.facts.server).toBe(server);
+      await lab.untilReady();
+      expect(await lab.ok(...uids)).toBe(before);
+      await expect.poll(() => lab.ok('get', 'pod', 'keeper', '--no-headers'), soon).toMatch(/keeper +1\/1 +Running +1/);
+      expect(await lab.says('keeper', 'cat /host/file /scratch/file')).toBe('mine\ntoo');
+      await lab.ok('rollout', 'status', 'deployment/web', '--timeout=60s');
+      const [client] = await lab.pods('app=client');
+      const reached = async () =>
+        (await lab.script(client?.metadata.name ?? '', 'timeout 5 wget -qO- http://web/')).stdout;
+      await expect.poll(reached, soon).toContain(' v');
+    });
   });
 }
