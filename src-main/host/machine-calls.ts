@@ -7,6 +7,7 @@ import { sshTargetOf, trustedKeysOf } from '#cluster/ssh-target';
 import type { DockerCheck, SshFacts, SshHostKey, SshMissing, SshProbe } from '#contract/machines';
 import { MachineError, type MachineErrorCode } from '#machines/errors';
 import type { MachineFacts } from '#machines/ssh/facts';
+import { HostKeyError } from '#machines/ssh/target';
 import type { Drivers } from './drivers.ts';
 
 /** Whether Docker can be used; why not is part of the answer. */
@@ -23,10 +24,7 @@ export async function checkDocker(context: Context, drivers: Drivers): Promise<D
 
 /** Tries a connection as the "Test connection" button does. A key that is not trusted yet is an answer, not an error. */
 export async function probeMachine(context: Context, clock: Clock, machine: NewSshMachine): Promise<SshProbe> {
-  const [{ probeSsh }, { HostKeyError }] = await Promise.all([
-    import('#machines/ssh/probe'),
-    import('#machines/ssh/target'),
-  ]);
+  const { probeSsh } = await import('#machines/ssh/probe');
   const config = sshConfigOf(machine);
   try {
     const target = sshTargetOf(config, sshSecretsOf(machine));

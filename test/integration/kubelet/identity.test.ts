@@ -83,8 +83,11 @@ test('it is rotated in the last third of its life, and open watches go on', asyn
   const clock = new SteppedClock(new RealClock().now());
   const stepping = establishIdentity(life.context, options('worker-3', token, clock), folder);
   const settled = stepping.then(() => true);
+  let stepped: Promise<unknown> = Promise.resolve();
   const step = () => clock.step(500, () => new Promise((resolve) => setTimeout(resolve, 30)));
-  while (!(await Promise.race([settled, step().then(() => false)])));
+  while (!(await Promise.race([settled, (stepped = step()).then(() => false)])));
+  // Two steps at once would end at the time of the one that ends last.
+  await stepped;
   const client = new RestClient(await stepping);
   const watch = await client.resource(nodes).watch(life.context, { fieldSelector: 'metadata.name=worker-3' });
   const events = watch[Symbol.asyncIterator]();
