@@ -16,17 +16,16 @@ import { ControllerManager } from '#controller-manager/controller-manager';
 import { kubeControllers } from '#controller-manager/kube-controllers';
 import { Scheduler } from '#scheduler/scheduler';
 import { apiAddress, kubernetesServiceIp, serviceCidr } from './addresses.ts';
-import { EmbeddedStore } from './embedded-store.ts';
 import { ClusterError } from './errors.ts';
 import { identities, kubernetesVersion } from './identities.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import type { ClusterPki } from './pki.ts';
+import type { LabStore } from './stores/lab-store.ts';
 
 export interface ControlPlaneOptions {
   readonly master: string;
-  readonly folder: string;
+  readonly store: LabStore;
   readonly apiPort: number;
-  readonly etcdPort: number;
   readonly pki: ClusterPki;
   readonly kubelets: KubeletLocator;
   /** Addresses for Services of type LoadBalancer, both ends included. */
@@ -36,18 +35,18 @@ export interface ControlPlaneOptions {
   readonly logger: Logger;
 }
 
-/** One master: etcd, kube-apiserver, kube-scheduler, kube-controller-manager, each of which can be killed on its own. */
+/** One master on a store: kube-apiserver, kube-scheduler, kube-controller-manager, each of which can be killed on its own. */
 export class ControlPlane {
-  readonly etcd: EmbeddedStore;
+  readonly store: LabStore;
   readonly scheduler: Scheduler;
   readonly controllerManager: ControllerManager;
   readonly #options: ControlPlaneOptions;
   #apiServer: KubeApiServer | undefined;
 
   constructor(options: ControlPlaneOptions) {
-    const { master, folder, etcdPort, pki, clock, random, logger } = options;
+    const { master, store, pki, clock, random, logger } = options;
     this.#options = options;
-    this.etcd = new EmbeddedStore({ master, folder, port: etcdPort, pki, clock, logger });
+    this.store = store;
     this.scheduler = new Scheduler({
       name: `kube-scheduler/${master}`,
       client: this.#client(identities.scheduler, 'kube-scheduler'),
@@ -80,7 +79,7 @@ export class ControlPlane {
 
   /** Store and API server: what everything else needs. */
   async startApi(context: Context): Promise<void> {
-    await this.etcd.start();
+    await this.store.start(context);
     this.#apiServer = this.#createApiServer();
     try {
       await this.#apiServer.start(context);
@@ -108,7 +107,7 @@ export class ControlPlane {
       tls: { ca: pki.ca.certificate, cert: pki.apiserver.certificate, key: pki.apiserver.key },
       serviceAccountKey: pki.serviceAccountKey,
       staticTokens: new Map(),
-      etcd: this.etcd.client,
+      etcd: this.store.client,
       serviceCidr: present(parseCidr(serviceCidr), 'the service range is a CIDR'),
       postStartHooks: [kubernetesService({ clusterIp: kubernetesServiceIp, endpoints: [apiAddress] })],
     });
@@ -117,14 +116,14 @@ export class ControlPlane {
   async stop(): Promise<void> {
     await Promise.all([this.scheduler.stop(), this.controllerManager.stop()]);
     await this.#apiServer?.stop();
-    await this.etcd.stop();
+    await this.store.stop();
   }
 
   crash(): void {
     this.scheduler.crash();
     this.controllerManager.crash();
     this.#apiServer?.crash();
-    this.etcd.crash();
+    this.store.crash();
   }
 
   #client(user: UserInfo, program: string): KubeClient {

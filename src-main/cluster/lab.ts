@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
@@ -35,6 +34,8 @@ import { labKubeconfigPath } from './lab-kubeconfig.ts';
 import type { EtcdAccess, ImageSource, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
+import { EmbeddedStore } from './stores/embedded-store.ts';
+import type { LabStore } from './stores/lab-store.ts';
 import { TruthTeller } from './truths.ts';
 
 export const masterName = 'master-1';
@@ -60,6 +61,7 @@ export class Lab implements RunningLab {
   readonly admin: Transport;
   readonly faults: FaultBook;
   readonly #options: LabOptions;
+  readonly #store: LabStore;
   readonly #workers = new Map<string, Worker>();
   readonly #hostAccess: HostAccess;
   readonly #factory: WorkerFactory;
@@ -73,9 +75,10 @@ export class Lab implements RunningLab {
     this.#truths = new TruthTeller(() => clock.now());
     this.fabric = new Fabric({ clock, random });
     this.fabric.addNode(masterName, masterIp);
+    this.#store = new EmbeddedStore({ master: masterName, folder, port: config.etcdPort, pki, clock, logger });
     this.controlPlane = new ControlPlane({
-      ...{ master: masterName, folder, pki, clock, random, logger },
-      ...{ apiPort: config.apiPort, etcdPort: config.etcdPort },
+      ...{ master: masterName, pki, clock, random, logger },
+      ...{ apiPort: config.apiPort, store: this.#store },
       balancerPool: () => balancerPoolOf(this.#config),
       kubelets: (context, nodeName) => this.#kubeletOf(context, nodeName),
     });
@@ -107,16 +110,10 @@ export class Lab implements RunningLab {
     return labKubeconfigPath(this.#options.folder);
   }
   get etcd(): EtcdClient {
-    return this.controlPlane.etcd.client;
+    return this.#store.client;
   }
   get etcdAccess(): EtcdAccess {
-    const file = (name: string): string => join(this.#options.pki.folder, name);
-    return {
-      endpoint: this.controlPlane.etcd.endpoint,
-      ca: file('etcd-ca.crt'),
-      cert: file('etcd-client.crt'),
-      key: file('etcd-client.key'),
-    };
+    return this.#store.access;
   }
   get workers(): readonly Worker[] {
     return [...this.#workers.values()];

@@ -29,11 +29,12 @@ export class TruthTeller {
     master: string,
     masterIp: string,
   ): Promise<readonly LabTruth[]> {
-    const { apiServer, etcd, scheduler, controllerManager } = controlPlane;
+    const { apiServer, store, scheduler, controllerManager } = controlPlane;
+    const storeMetrics = await this.#storeMetrics(controlPlane);
     const here = { machine: master };
     return [
       this.#master(master, masterIp),
-      this.#component(etcd, 'etcd', here, await this.#storeMetrics(controlPlane)),
+      ...store.members.map((member) => this.#component(member, 'etcd', here, storeMetrics)),
       this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
       this.#component(
         scheduler,
@@ -92,9 +93,9 @@ export class TruthTeller {
     return sinceMs;
   }
 
-  async #storeMetrics({ etcd }: ControlPlane): Promise<Metrics> {
-    if (etcd.state !== 'running') return {};
-    const { revision, keys, watchers, dbSizeBytes } = await etcd.client.status(Context.background());
+  async #storeMetrics({ store }: ControlPlane): Promise<Metrics> {
+    if (!store.members.some((member) => member.state === 'running')) return {};
+    const { revision, keys, watchers, dbSizeBytes } = await store.client.status(Context.background());
     return { revision, keys, watchers, dbSizeBytes, writesPerSecond: this.#rate('etcd', revision) };
   }
 

@@ -36,6 +36,18 @@ export interface RangeRequest {
   readonly limit?: number;
   readonly keysOnly?: boolean;
   readonly countOnly?: boolean;
+  /** Absent: by key, ascending. */
+  readonly sort?: {
+    readonly order: 'ascend' | 'descend';
+    readonly target: 'key' | 'version' | 'create' | 'mod' | 'value';
+  };
+  /** Only key-values whose revision lies in these bounds, both included. `count` does not heed them. */
+  readonly minModRevision?: Revision;
+  readonly maxModRevision?: Revision;
+  readonly minCreateRevision?: Revision;
+  readonly maxCreateRevision?: Revision;
+  /** Any member may answer from what it has, which may be old. */
+  readonly serializable?: boolean;
 }
 
 export interface RangeResponse {
@@ -68,6 +80,9 @@ export type Operation =
       readonly value: Uint8Array;
       readonly lease?: number;
       readonly prevKv?: boolean;
+      /** Keeps the value, or the lease, that is there; INVALID_ARGUMENT when the key is not. */
+      readonly ignoreValue?: boolean;
+      readonly ignoreLease?: boolean;
     }
   | { readonly type: 'delete'; readonly key: string; readonly rangeEnd?: string; readonly prevKv?: boolean }
   | ({ readonly type: 'range' } & RangeRequest)
@@ -107,6 +122,11 @@ export interface WatchRequest {
   /** First revision to deliver; absent for "from now on". */
   readonly startRevision?: Revision;
   readonly prevKv?: boolean;
+  /** Leaves out puts, or deletes. */
+  readonly noPut?: boolean;
+  readonly noDelete?: boolean;
+  /** Who watches, for people: `kube-apiserver/master-1 pods`, `etcdctl from 127.0.0.1:40112`. */
+  readonly name?: string;
 }
 
 /** Events of one or more whole revisions, in order. An empty `events` is a progress note: nothing was missed up to `revision`. */
@@ -164,7 +184,8 @@ export interface EtcdClient {
   txn(context: Context, request: TxnRequest): Promise<TxnResponse>;
   /** Ends with `context`. */
   watch(context: Context, request: WatchRequest): Watcher;
-  compact(context: Context, revision: Revision): Promise<void>;
+  /** `physical`: resolves when what was given up is gone from the disk as well. */
+  compact(context: Context, revision: Revision, options?: { readonly physical?: boolean }): Promise<void>;
   leaseGrant(context: Context, ttlSeconds: number, id?: number): Promise<LeaseStatus>;
   leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus>;
   leaseRevoke(context: Context, id: number): Promise<void>;

@@ -96,14 +96,14 @@ export class SteppedLab {
 
   /** Resolves when nothing goes on any more at this moment of lab time: no write came for some rounds. */
   async settle(): Promise<void> {
-    const { etcd } = this.lab.controlPlane;
+    const { store } = this.lab.controlPlane;
     let seen = -1;
     for (let quiet = 0; quiet < quietRounds; quiet++) {
       await turns();
-      if (etcd.state !== 'running') continue;
+      if (!store.members.some((member) => member.state === 'running')) continue;
       // A transaction that only reads waits for writes that are not on disk yet.
-      await etcd.client.txn(this.context, { compare: [], success: [{ type: 'range', key: 'settle' }], failure: [] });
-      const { revision } = await etcd.client.status(this.context);
+      await store.client.txn(this.context, { compare: [], success: [{ type: 'range', key: 'settle' }], failure: [] });
+      const { revision } = await store.client.status(this.context);
       if (revision !== seen) quiet = 0;
       seen = revision;
     }

@@ -84,7 +84,7 @@ test('without the API server nobody is answered and what runs goes on; then ever
 });
 
 test('without the store the API server says so; then it serves what was acknowledged', async () => {
-  const { etcd } = at.lab.controlPlane;
+  const { store: etcd } = at.lab.controlPlane;
   const client = at.client<ConfigMap>(configMaps);
   const draft = (name: string): ConfigMap => ({
     apiVersion: 'v1',
@@ -99,7 +99,7 @@ test('without the store the API server says so; then it serves what was acknowle
     message: 'etcdserver: etcd is not running',
   });
   await at.pass(5 * second);
-  await at.drive(etcd.start());
+  await at.drive(etcd.start(at.context));
   // Every resource lists the store again by itself, a second after it noticed.
   await at.until('the API server lists again', 10 * second, () =>
     at.pods().then(

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
-import type { Component, ComponentState } from '#base/component';
+import type { ComponentState } from '#base/component';
 import type { Logger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import type { EtcdClient } from '#etcd/client';
 import type { EtcdRpcServer } from '#etcd/rpc/server';
-import { freePort } from './ports.ts';
-import type { ClusterPki } from './pki.ts';
+import type { EtcdAccess } from '../lab-view.ts';
+import { freePort } from '../ports.ts';
+import type { ClusterPki } from '../pki.ts';
+import type { LabStore, StoreMember } from './lab-store.ts';
 import { StoreClient } from './store-client.ts';
 
 export interface EmbeddedStoreOptions {
@@ -20,7 +22,10 @@ export interface EmbeddedStoreOptions {
 }
 
 /** etcd as a component: the embedded store and its gRPC port. */
-export class EmbeddedStore implements Component {
+export class EmbeddedStore implements LabStore, StoreMember {
+  readonly kind = 'embedded';
+  /** The store is its only member. */
+  readonly members: readonly StoreMember[] = [this];
   readonly name: string;
   /** One client for every life of the store; UNAVAILABLE while it is down. */
   readonly client: EtcdClient = new StoreClient(() => this.#etcd);
@@ -44,6 +49,16 @@ export class EmbeddedStore implements Component {
   }
   get endpoint(): string {
     return `https://127.0.0.1:${this.#port}`;
+  }
+
+  get access(): EtcdAccess {
+    const file = (name: string): string => join(this.#options.pki.folder, name);
+    return {
+      endpoint: this.endpoint,
+      ca: file('etcd-ca.crt'),
+      cert: file('etcd-client.crt'),
+      key: file('etcd-client.key'),
+    };
   }
 
   async start(): Promise<void> {
