@@ -1,30 +1,17 @@
-import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
-import { messageOf } from '#base/errors';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { EtcdError } from '../client.ts';
 import type { ByteString } from '../byte-string.ts';
 import { mainOf, type ChangeId } from '../mvcc/key-index.ts';
 import { decodeChanges, decodeValue, valueOf, type ChangeHeader } from './codec.ts';
-import { WriteBatch, type Tables } from './write-batch.ts';
+import { copyCompacted, removeUnfinishedCopies, syncFolder, takeOver, workFolder } from './compact-copy.ts';
 import { Damage, readDataFile } from './data-file-reader.ts';
+import { bytesInUse, dataFile, openEnvironment, tableNames, type Environment } from './environment.ts';
+import { storageError } from './storage-error.ts';
+import { WriteBatch, type Tables } from './write-batch.ts';
 
 const formatKey = 'format';
 const format = 'drydock-etcd/1';
-/** Every table of the data file. A file with others is not ours. */
-const tableNames = ['meta', 'values', 'changes', 'records', 'leases'] as const;
-
-/**
- * `overlappingSync` off: a commit is reported after its sync. `eventTurnBatching` off: every transaction is an explicit
- * batch, and lmdb makes no hidden promise that would reject unheard when the disk is full.
- */
-const environment = {
-  noSubdir: false,
-  overlappingSync: false,
-  eventTurnBatching: false,
-  maxDbs: 8,
-  encoding: 'binary',
-} as const;
 
 /** The changes of one revision. */
 export interface RevisionRow {
@@ -43,13 +30,21 @@ const inUse = new Set<string>();
  */
 export class Backend {
   readonly path: string;
-  readonly tables: Tables;
-  readonly #root: RootDatabase;
+  #environment: Environment;
+  /** Commits under way. */
+  readonly #committing = new Set<Promise<unknown>>();
+  readonly #copying = new Set<Promise<void>>();
+  /** A defragmentation under way, for which commits wait. */
+  #defragmenting: Promise<void> | undefined;
 
-  private constructor(path: string, root: RootDatabase, tables: Tables) {
+  private constructor(path: string, environment: Environment) {
     this.path = path;
-    this.#root = root;
-    this.tables = tables;
+    this.#environment = environment;
+  }
+
+  /** Those of the file in use now: not to be kept from one turn of the event loop to the next. */
+  get tables(): Tables {
+    return this.#environment.tables;
   }
 
   /**
@@ -66,15 +61,8 @@ export class Backend {
     inUse.add(path);
     try {
       if (!isNew) await readDataFile(file, { known: tableNames, table: 'changes', visit: visitor(onRevision) });
-      const root = open({ path, ...environment });
-      const tables: Tables = {
-        meta: root.openDB('meta', { encoding: 'string' }),
-        values: root.openDB('values', { encoding: 'binary' }),
-        changes: root.openDB('changes', { encoding: 'binary' }),
-        records: root.openDB('records', { encoding: 'string' }),
-        leases: root.openDB('leases', { encoding: 'string' }),
-      };
-      const backend = new Backend(path, root, tables);
+      removeUnfinishedCopies(path);
+      const backend = new Backend(path, openEnvironment(path));
       await backend.#checkFormat();
       return backend;
     } catch (error) {
@@ -110,35 +98,86 @@ export class Backend {
    * NO_SPACE or UNAVAILABLE, and then nothing of it is.
    */
   async commit(write: (batch: WriteBatch) => void): Promise<void> {
+    while (this.#defragmenting) await this.#defragmenting;
+    const { root, tables } = this.#environment;
+    let committed: Promise<unknown> | undefined;
     try {
-      await this.#root.batch(() => write(new WriteBatch(this.tables)));
+      committed = root.batch(() => write(new WriteBatch(tables)));
+      this.#committing.add(committed);
+      await committed;
     } catch (error) {
       // lmdb reports a failed commit in two steps: the promise's error carries a promise of the reason.
       const reason: unknown = isCommitFailure(error) ? await error.commitError.catch((cause: unknown) => cause) : error;
       throw storageError(reason, dataFile(this.path), 'UNAVAILABLE');
+    } finally {
+      if (committed) this.#committing.delete(committed);
     }
   }
 
   /** Bytes of the data file, and of the pages in it that hold something. */
   size(): { totalBytes: number; inUseBytes: number } {
-    let inUseBytes = 0;
-    for (const table of [this.#root, ...Object.values(this.tables)]) {
-      const stats = decodeStats(table.getStats());
-      inUseBytes += stats.pages * stats.pageSize;
-    }
-    return { totalBytes: statSync(dataFile(this.path)).size, inUseBytes };
+    return { totalBytes: statSync(dataFile(this.path)).size, inUseBytes: bytesInUse(this.#environment) };
   }
 
-  /** Waits for a commit under way. */
+  /**
+   * Writes what is on disk at one moment as a data file without unused pages, `data.mdb` in the new folder `folder`, and
+   * syncs it. Commits go on meanwhile. Throws EtcdError NO_SPACE or UNAVAILABLE, with the folder gone.
+   */
+  async copyTo(folder: string): Promise<void> {
+    const copied = copyCompacted(this.#environment, folder);
+    this.#copying.add(copied);
+    try {
+      await copied;
+    } finally {
+      this.#copying.delete(copied);
+    }
+  }
+
+  /**
+   * Puts a copy without unused pages in the place of the data file, so that the disk gets them back. Reads go on, commits
+   * wait. A crash leaves the old file or the new one, both with everything that was ever acknowledged. Throws EtcdError
+   * NO_SPACE or UNAVAILABLE, and goes on with the old file then. While one is under way, the same one.
+   */
+  defragment(): Promise<void> {
+    if (this.#defragmenting) return this.#defragmenting;
+    const done = this.#defragment();
+    // Those who wait to commit are not concerned by a failure.
+    this.#defragmenting = done.catch(() => undefined).finally(() => (this.#defragmenting = undefined));
+    return done;
+  }
+
+  async #defragment(): Promise<void> {
+    await Promise.allSettled(this.#committing);
+    const old = this.#environment;
+    const folder = workFolder(this.path);
+    await copyCompacted(old, folder);
+    if (closing.has(this.path)) throw new EtcdError('UNAVAILABLE', 'the store is stopped');
+    this.#environment = takeOver(folder, this.path);
+    await syncFolder(this.path);
+    await this.#release(old);
+  }
+
+  /** Waits for a commit or a defragmentation under way. */
   close(): Promise<void> {
-    const done = closing.get(this.path) ?? this.#root.close().finally(() => this.#closed());
+    const done = closing.get(this.path) ?? this.#close();
     closing.set(this.path, done);
     return done;
   }
 
-  #closed(): void {
-    closing.delete(this.path);
-    inUse.delete(this.path);
+  async #close(): Promise<void> {
+    try {
+      // In a turn of its own: a defragmentation sees that the store is closing before it takes over.
+      await this.#defragmenting;
+      await this.#release(this.#environment);
+    } finally {
+      closing.delete(this.path);
+      inUse.delete(this.path);
+    }
+  }
+
+  async #release({ root }: Environment): Promise<void> {
+    await Promise.allSettled(this.#copying);
+    await root.close();
   }
 
   async #checkFormat(): Promise<void> {
@@ -166,42 +205,10 @@ function visitor(onRevision: (row: RevisionRow) => void): (record: Buffer) => vo
   };
 }
 
-export function dataFile(path: string): string {
-  return join(path, 'data.mdb');
-}
-
 function isEmpty({ changes, values }: Tables): boolean {
   return changes.getKeysCount({ limit: 1 }) === 0 && values.getKeysCount({ limit: 1 }) === 0;
 }
 
-function decodeStats(stats: unknown): { pages: number; pageSize: number } {
-  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats as Record<string, number>;
-  return {
-    pages: (treeBranchPageCount ?? 0) + (treeLeafPageCount ?? 0) + (overflowPages ?? 0),
-    pageSize: pageSize ?? 0,
-  };
-}
-
 function isCommitFailure(error: unknown): error is { commitError: Promise<unknown> } {
   return error instanceof Error && 'commitError' in error && error.commitError instanceof Promise;
-}
-
-/** System errors of a full disk, a file size limit and a full quota. */
-const noSpaceCodes: readonly unknown[] = [28, 27, 122, 'ENOSPC', 'EFBIG', 'EDQUOT'];
-const inputOutputError = 5;
-/** LMDB reports a write that was cut short as an input/output error: with less room than this it was the full disk. */
-const fullBelowBytes = 4 * 2 ** 20;
-
-function storageError(error: unknown, file: string, otherwise: 'CORRUPT' | 'UNAVAILABLE'): EtcdError {
-  if (error instanceof EtcdError) return error;
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (noSpaceCodes.includes(code) || (code === inputOutputError && isDiskFull(file))) {
-    return new EtcdError('NO_SPACE', `no space left for ${file}; free some, then write again`, { cause: error });
-  }
-  return new EtcdError(otherwise, `${file}: ${messageOf(error)}`, { cause: error });
-}
-
-function isDiskFull(file: string): boolean {
-  const { bavail, bsize } = statfsSync(dirname(file));
-  return bavail * bsize < fullBelowBytes;
 }
