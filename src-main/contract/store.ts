@@ -15,8 +15,8 @@ export interface StoreValue extends StoreKey {
   readonly createRevision: number;
   /** Puts since the key was created. */
   readonly version: number;
-  /** 0 when the key has no lease. */
-  readonly lease: number;
+  /** Hexadecimal, as etcdctl prints it; absent when the key has no lease. */
+  readonly lease?: string;
   /** Who wrote `modRevision`, and why; absent when it was compacted. */
   readonly record?: WriteRecord;
 }

@@ -13,6 +13,14 @@ export function revision(value: number): Revision {
   return value as Revision;
 }
 
+/** etcd's int64; {@link noLease} for none. People see it as {@link leaseText}. */
+export type LeaseId = bigint;
+export const noLease: LeaseId = 0n;
+/** Hexadecimal, as etcdctl prints and reads it: `694d81d3eb9ca018`. */
+export function leaseText(id: LeaseId): string {
+  return BigInt.asUintN(64, id).toString(16).padStart(16, '0');
+}
+
 export interface KeyValue {
   /** Text. Bytes that are no UTF-8, which only other etcd clients write, are the lone surrogates U+DC80 to U+DCFF. */
   readonly key: string;
@@ -22,8 +30,8 @@ export interface KeyValue {
   readonly modRevision: Revision;
   /** Puts since the key was created: 1 for a new key. */
   readonly version: number;
-  /** Lease the key is attached to; 0 for none. */
-  readonly lease: number;
+  /** Lease the key is attached to. */
+  readonly lease: LeaseId;
 }
 
 export interface RangeRequest {
@@ -69,7 +77,7 @@ export type Compare = { readonly key: string; readonly rangeEnd?: string; readon
   | { readonly target: 'mod'; readonly modRevision: Revision }
   | { readonly target: 'create'; readonly createRevision: Revision }
   | { readonly target: 'version'; readonly version: number }
-  | { readonly target: 'lease'; readonly lease: number }
+  | { readonly target: 'lease'; readonly lease: LeaseId }
   | { readonly target: 'value'; readonly value: Uint8Array }
 );
 
@@ -78,7 +86,7 @@ export type Operation =
       readonly type: 'put';
       readonly key: string;
       readonly value: Uint8Array;
-      readonly lease?: number;
+      readonly lease?: LeaseId;
       readonly prevKv?: boolean;
       /** Keeps the value, or the lease, that is there; INVALID_ARGUMENT when the key is not. */
       readonly ignoreValue?: boolean;
@@ -144,7 +152,7 @@ export interface Watcher {
 }
 
 export interface LeaseStatus {
-  readonly id: number;
+  readonly id: LeaseId;
   readonly grantedTtlSeconds: number;
   /** -1 when the lease is gone. */
   readonly remainingTtlSeconds: number;
@@ -186,11 +194,11 @@ export interface EtcdClient {
   watch(context: Context, request: WatchRequest): Watcher;
   /** `physical`: resolves when what was given up is gone from the disk as well. */
   compact(context: Context, revision: Revision, options?: { readonly physical?: boolean }): Promise<void>;
-  leaseGrant(context: Context, ttlSeconds: number, id?: number): Promise<LeaseStatus>;
-  leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus>;
-  leaseRevoke(context: Context, id: number): Promise<void>;
-  leaseTimeToLive(context: Context, id: number): Promise<LeaseStatus>;
-  leases(context: Context): Promise<readonly number[]>;
+  leaseGrant(context: Context, ttlSeconds: number, id?: LeaseId): Promise<LeaseStatus>;
+  leaseKeepAlive(context: Context, id: LeaseId): Promise<LeaseStatus>;
+  leaseRevoke(context: Context, id: LeaseId): Promise<void>;
+  leaseTimeToLive(context: Context, id: LeaseId): Promise<LeaseStatus>;
+  leases(context: Context): Promise<readonly LeaseId[]>;
   /** What was kept beside the revisions `from` to `to`, both included, in order; compacted ones are left out. */
   records(context: Context, from: Revision, to: Revision): Promise<readonly { revision: Revision; record: string }[]>;
   status(context: Context): Promise<StoreStatus>;

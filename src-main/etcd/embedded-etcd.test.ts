@@ -5,13 +5,21 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SteppedClock } from '#base/clock';
 import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
-import { EtcdError, revision, type Operation, type StoreEvent, type TxnRequest, type WatchResponse } from './client.ts';
+import {
+  EtcdError,
+  noLease,
+  revision,
+  type Operation,
+  type StoreEvent,
+  type TxnRequest,
+  type WatchResponse,
+} from './client.ts';
 import { Backend } from './backend/backend.ts';
 import { EmbeddedEtcd } from './embedded-etcd.ts';
 
 const context = Context.background();
 const text = (value: string): Uint8Array => Buffer.from(value);
-const put = (key: string, value = 'v', lease = 0): Operation => ({ type: 'put', key, value: text(value), lease });
+const put = (key: string, value = 'v', lease = noLease): Operation => ({ type: 'put', key, value: text(value), lease });
 const only = (...success: Operation[]): TxnRequest => ({ compare: [], success, failure: [] });
 const everything = { key: '', rangeEnd: '\0' };
 
@@ -101,22 +109,22 @@ describe('durability', () => {
 
 describe('a full disk', () => {
   it('takes writes back as if they had not been asked for, and goes on', async () => {
-    await etcd.leaseGrant(context, 60, 7);
-    await etcd.txn(context, only(put('a', 'old', 7), put('b')));
+    await etcd.leaseGrant(context, 60, 7n);
+    await etcd.txn(context, only(put('a', 'old', 7n), put('b')));
     const before = await contents(etcd);
     const watcher = etcd.watch(context, everything);
     const commit = vi.spyOn(Backend.prototype, 'commit').mockRejectedValueOnce(new EtcdError('NO_SPACE', 'full'));
     const failing = [
       etcd.txn(context, only(put('a', 'new'), { type: 'delete', key: 'b' })),
       etcd.txn(context, only(put('c'), { type: 'delete', key: 'a' })),
-      etcd.leaseRevoke(context, 7),
-      etcd.leaseGrant(context, 60, 8),
+      etcd.leaseRevoke(context, 7n),
+      etcd.leaseGrant(context, 60, 8n),
     ];
     for (const call of failing) await expect(call).rejects.toMatchObject({ code: 'NO_SPACE' });
     commit.mockRestore();
     expect(await contents(etcd)).toEqual(before);
-    expect(await etcd.leases(context)).toEqual([7]);
-    expect((await etcd.leaseTimeToLive(context, 7)).keys).toEqual(['a']);
+    expect(await etcd.leases(context)).toEqual([7n]);
+    expect((await etcd.leaseTimeToLive(context, 7n)).keys).toEqual(['a']);
     expect((await etcd.status(context)).keys).toBe(2);
     expect((await etcd.txn(context, only(put('d')))).revision).toBe(3);
     expect((await collect(watcher.responses, 3)).map(({ kv }) => kv.key)).toEqual(['d']);
@@ -184,13 +192,13 @@ describe('a damaged or foreign data file', () => {
 
 describe('leases', () => {
   it('get their whole time again when the store is opened, then delete their keys in one revision', async () => {
-    const lease = await etcd.leaseGrant(context, 10, 77);
-    expect(lease).toMatchObject({ id: 77, grantedTtlSeconds: 10, remainingTtlSeconds: 10 });
-    await etcd.txn(context, only(put('a', 'v', 77), put('b', 'v', 77), put('c')));
+    const lease = await etcd.leaseGrant(context, 10, 77n);
+    expect(lease).toMatchObject({ id: 77n, grantedTtlSeconds: 10, remainingTtlSeconds: 10 });
+    await etcd.txn(context, only(put('a', 'v', 77n), put('b', 'v', 77n), put('c')));
     await clock.step(9000);
     etcd.crash();
     await open();
-    expect(await etcd.leaseTimeToLive(context, 77)).toMatchObject({ remainingTtlSeconds: 10, keys: ['a', 'b'] });
+    expect(await etcd.leaseTimeToLive(context, 77n)).toMatchObject({ remainingTtlSeconds: 10, keys: ['a', 'b'] });
     const watcher = etcd.watch(context, everything);
     await clock.step(9999);
     expect((await etcd.range(context, everything)).count).toBe(3);
@@ -200,16 +208,16 @@ describe('leases', () => {
       ['DELETE', 'a', 3],
       ['DELETE', 'b', 3],
     ]);
-    expect((await etcd.leaseTimeToLive(context, 77)).remainingTtlSeconds).toBe(-1);
+    expect((await etcd.leaseTimeToLive(context, 77n)).remainingTtlSeconds).toBe(-1);
   });
 
   it('live on while they are kept alive', async () => {
-    await etcd.leaseGrant(context, 10, 5);
+    await etcd.leaseGrant(context, 10, 5n);
     for (let i = 0; i < 5; i++) {
       await clock.step(8000);
-      await etcd.leaseKeepAlive(context, 5);
+      await etcd.leaseKeepAlive(context, 5n);
     }
-    expect(await etcd.leases(context)).toEqual([5]);
+    expect(await etcd.leases(context)).toEqual([5n]);
     await clock.step(10_000);
     expect(await etcd.leases(context)).toEqual([]);
   });

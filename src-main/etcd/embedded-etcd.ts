@@ -4,8 +4,11 @@ import { CancelledError, messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import {
   EtcdError,
+  leaseText,
+  noLease,
   revision,
   type EtcdClient,
+  type LeaseId,
   type LeaseStatus,
   type RangeRequest,
   type RangeResponse,
@@ -17,6 +20,7 @@ import {
   type WatchRequest,
 } from './client.ts';
 import { Backend } from './backend/backend.ts';
+import { leaseKey, leaseOfKey } from './backend/codec.ts';
 import { GroupCommit, type CommitWork } from './backend/group-commit.ts';
 import { Lessor } from './lease/lessor.ts';
 import type { Commit } from './mvcc/change.ts';
@@ -58,7 +62,7 @@ export class EmbeddedEtcd implements EtcdClient {
   readonly #compactor: Compactor;
   readonly #commits: GroupCommit<StoreWork>;
   readonly #life = Context.background().withCancel();
-  #lastLeaseId = 0;
+  #lastLeaseId = noLease;
   #closed: Promise<void> | undefined;
 
   private constructor(backend: Backend, options: EmbeddedEtcdOptions, index: KeyIndex, lastRevision: number) {
@@ -66,7 +70,7 @@ export class EmbeddedEtcd implements EtcdClient {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lessor = new Lessor(options.clock, (id) => this.#expire(id));
-    for (const { key: id, value } of backend.tables.leases.getRange({ start: 0 })) this.#lessor.add(id, Number(value));
+    for (const { key, value } of backend.tables.leases.getRange({})) this.#lessor.add(leaseOfKey(key), Number(value));
     this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 8 * 2 ** 20, index, lastRevision);
     this.#hub = new WatchHub(this.#store);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
@@ -118,36 +122,36 @@ export class EmbeddedEtcd implements EtcdClient {
     await untilEnd(context, this.#compactor.compact(at));
   }
 
-  async leaseGrant(context: Context, ttlSeconds: number, id = 0): Promise<LeaseStatus> {
+  async leaseGrant(context: Context, ttlSeconds: number, id = noLease): Promise<LeaseStatus> {
     this.#checkUsable(context);
-    const granted = id === 0 ? this.#newLeaseId() : id;
+    const granted = id === noLease ? this.#newLeaseId() : id;
     const ttl = this.#lessor.checkGrant(granted, ttlSeconds);
     const status = this.#lessor.add(granted, ttl);
     const work: StoreWork = {
       commit: undefined,
-      write: (batch) => batch.put('leases', granted, String(ttl)),
+      write: (batch) => batch.put('leases', leaseKey(granted), String(ttl)),
       undo: () => this.#lessor.remove(granted),
     };
     await untilEnd(context, this.#commits.add(work));
     return status;
   }
 
-  async leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus> {
+  async leaseKeepAlive(context: Context, id: LeaseId): Promise<LeaseStatus> {
     this.#checkUsable(context);
     return this.#lessor.keepAlive(id);
   }
 
-  async leaseRevoke(context: Context, id: number): Promise<void> {
+  async leaseRevoke(context: Context, id: LeaseId): Promise<void> {
     this.#checkUsable(context);
     await untilEnd(context, this.#revoke(id));
   }
 
-  async leaseTimeToLive(context: Context, id: number): Promise<LeaseStatus> {
+  async leaseTimeToLive(context: Context, id: LeaseId): Promise<LeaseStatus> {
     this.#checkUsable(context);
     return this.#lessor.status(id);
   }
 
-  async leases(context: Context): Promise<readonly number[]> {
+  async leases(context: Context): Promise<readonly LeaseId[]> {
     this.#checkUsable(context);
     return this.#lessor.ids;
   }
@@ -240,7 +244,7 @@ export class EmbeddedEtcd implements EtcdClient {
   }
 
   /** Deletes the lease and its keys in one transaction. */
-  async #revoke(id: number): Promise<void> {
+  async #revoke(id: LeaseId): Promise<void> {
     const lease = this.#lessor.require(id);
     const commit = TxnExecution.deleteKeys(this.#store, this.#lessor, [...lease.keys].sort());
     this.#lessor.remove(id);
@@ -248,7 +252,7 @@ export class EmbeddedEtcd implements EtcdClient {
       commit,
       write: (batch) => {
         if (commit) this.#store.write(batch, commit);
-        batch.remove('leases', id);
+        batch.remove('leases', leaseKey(id));
       },
       undo: () => {
         this.#lessor.restore(lease);
@@ -257,16 +261,17 @@ export class EmbeddedEtcd implements EtcdClient {
     });
   }
 
-  #expire(id: number): void {
+  #expire(id: LeaseId): void {
     this.#revoke(id).catch((error: unknown) => {
       if (!this.#closed)
-        this.#logger.warn('an expired lease could not be revoked', { lease: id, error: messageOf(error) });
+        this.#logger.warn('an expired lease could not be revoked', { lease: leaseText(id), error: messageOf(error) });
     });
   }
 
   /** Not one that was in use before, so that a holder who was away does not keep a stranger's lease alive. */
-  #newLeaseId(): number {
-    this.#lastLeaseId = Math.max(this.#lastLeaseId + 1, Math.floor(this.#clock.now()) * 1000);
+  #newLeaseId(): LeaseId {
+    const byTime = BigInt(Math.floor(this.#clock.now())) * 1000n;
+    this.#lastLeaseId = byTime > this.#lastLeaseId ? byTime : this.#lastLeaseId + 1n;
     while (this.#lessor.has(this.#lastLeaseId)) this.#lastLeaseId++;
     return this.#lastLeaseId;
   }

@@ -4,6 +4,8 @@ import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import {
   EtcdError,
+  leaseText,
+  noLease,
   prefixEnd,
   revision,
   type EtcdClient,
@@ -35,7 +37,7 @@ export async function readKey(
     createRevision: kv.createRevision,
     modRevision: kv.modRevision,
     version: kv.version,
-    lease: kv.lease,
+    ...(kv.lease === noLease ? {} : { lease: leaseText(kv.lease) }),
     ...(record ? { record } : {}),
   };
 }

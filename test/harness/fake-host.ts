@@ -82,7 +82,7 @@ export class FakeHost {
     };
     const first = versions[0];
     const value = { key, value: stored, modRevision: revision, createRevision: first?.createRevision ?? revision };
-    this.#values.set(key, [...versions, { ...value, version: versions.length + 1, lease: 0, size, record }]);
+    this.#values.set(key, [...versions, { ...value, version: versions.length + 1, size, record }]);
     const type = this.#objects.has(uid) ? 'MODIFIED' : 'ADDED';
     this.#objects.set(uid, { resource, object: stored });
     this.#tell(`objects/${resource}`, { type, object: stored });

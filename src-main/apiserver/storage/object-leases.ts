@@ -1,13 +1,13 @@
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
-import type { EtcdClient } from '#etcd/client';
+import type { EtcdClient, LeaseId } from '#etcd/client';
 
 /** Objects on one lease go together; upstream's bounds on how many and over what time (`lease_manager.go`, release 1.36). */
 const maxObjects = 1_000;
 const reuseMs = 60_000;
 
 interface Lease {
-  readonly id: number;
+  readonly id: LeaseId;
   readonly reusableUntilMs: number;
   objects: number;
 }
@@ -24,7 +24,7 @@ export class ObjectLeases {
   }
 
   /** A lease that lasts at least `ttlSeconds` from now, and at most a minute longer. */
-  async leaseFor(context: Context, ttlSeconds: number): Promise<number> {
+  async leaseFor(context: Context, ttlSeconds: number): Promise<LeaseId> {
     const current = await this.#byTtl.get(ttlSeconds)?.catch(() => undefined);
     if (current && current.objects < maxObjects && this.#clock.now() < current.reusableUntilMs) {
       current.objects++;

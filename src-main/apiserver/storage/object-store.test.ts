@@ -95,6 +95,8 @@ test('objects with a time to live go by themselves, an hour after their last wri
   await clock.step(1_800_000);
   await store.update(context, shortLived, 'ns', 'b', options, increment);
   await clock.step(1_900_000);
+  // The deletion is seen once it is on disk.
+  await expect.poll(async () => (await etcd.status(context)).keys).toBe(1);
   await expect(read('a')).rejects.toMatchObject({ reason: 'NotFound' });
   expect((await read('b')).count).toBe(1);
 });

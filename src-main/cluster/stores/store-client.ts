@@ -2,6 +2,7 @@ import type { Context } from '#base/context';
 import {
   EtcdError,
   type EtcdClient,
+  type LeaseId,
   type LeaseStatus,
   type RangeRequest,
   type Revision,
@@ -34,27 +35,27 @@ export class StoreClient implements EtcdClient {
     return this.#open().watch(context, request);
   }
 
-  async compact(context: Context, revision: Revision): Promise<void> {
-    return this.#open().compact(context, revision);
+  async compact(context: Context, revision: Revision, options?: { readonly physical?: boolean }): Promise<void> {
+    return this.#open().compact(context, revision, options);
   }
 
-  async leaseGrant(context: Context, ttlSeconds: number, id?: number): Promise<LeaseStatus> {
+  async leaseGrant(context: Context, ttlSeconds: number, id?: LeaseId): Promise<LeaseStatus> {
     return this.#open().leaseGrant(context, ttlSeconds, id);
   }
 
-  async leaseKeepAlive(context: Context, id: number): Promise<LeaseStatus> {
+  async leaseKeepAlive(context: Context, id: LeaseId): Promise<LeaseStatus> {
     return this.#open().leaseKeepAlive(context, id);
   }
 
-  async leaseRevoke(context: Context, id: number): Promise<void> {
+  async leaseRevoke(context: Context, id: LeaseId): Promise<void> {
     return this.#open().leaseRevoke(context, id);
   }
 
-  async leaseTimeToLive(context: Context, id: number): Promise<LeaseStatus> {
+  async leaseTimeToLive(context: Context, id: LeaseId): Promise<LeaseStatus> {
     return this.#open().leaseTimeToLive(context, id);
   }
 
-  async leases(context: Context): Promise<readonly number[]> {
+  async leases(context: Context): Promise<readonly LeaseId[]> {
     return this.#open().leases(context);
   }
 

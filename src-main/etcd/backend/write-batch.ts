@@ -10,8 +10,8 @@ export interface Rows {
   readonly changes: { readonly key: number; readonly value: Buffer };
   /** By main revision: text kept beside it. */
   readonly records: { readonly key: number; readonly value: string };
-  /** By lease id: its granted time to live in seconds. */
-  readonly leases: { readonly key: number; readonly value: string };
+  /** By lease (`leaseKey` in codec.ts): its granted time to live in seconds. */
+  readonly leases: { readonly key: number | string; readonly value: string };
 }
 
 /** For reading; what is written goes through a {@link WriteBatch}. */

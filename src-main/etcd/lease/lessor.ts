@@ -1,12 +1,12 @@
 import type { Clock } from '#base/clock';
 import type { Disposable } from '#base/disposable';
-import { EtcdError, type LeaseStatus } from '../client.ts';
+import { EtcdError, noLease, type LeaseId, type LeaseStatus } from '../client.ts';
 import { fromByteString, type ByteString } from '../byte-string.ts';
 import type { LeaseKeys } from '../mvcc/store.ts';
 import { leaseNotFound } from '../mvcc/txn.ts';
 
 interface Lease {
-  readonly id: number;
+  readonly id: LeaseId;
   readonly ttlSeconds: number;
   readonly keys: Set<ByteString>;
   expiresMs: number;
@@ -22,20 +22,20 @@ const maxTtlSeconds = 9_000_000_000;
  */
 export class Lessor implements LeaseKeys {
   readonly #clock: Clock;
-  readonly #onExpired: (id: number) => void;
-  readonly #leases = new Map<number, Lease>();
+  readonly #onExpired: (id: LeaseId) => void;
+  readonly #leases = new Map<LeaseId, Lease>();
   #timer: Disposable | undefined;
   #timerDueMs = Infinity;
   #stopped = true;
 
   /** `onExpired` must revoke the lease: remove it at once, and restore it should that fail. */
-  constructor(clock: Clock, onExpired: (id: number) => void) {
+  constructor(clock: Clock, onExpired: (id: LeaseId) => void) {
     this.#clock = clock;
     this.#onExpired = onExpired;
   }
 
-  get ids(): number[] {
-    return [...this.#leases.keys()].sort((a, b) => a - b);
+  get ids(): LeaseId[] {
+    return [...this.#leases.keys()].sort((a, b) => (a < b ? -1 : 1));
   }
 
   /** From here on leases run out. */
@@ -51,26 +51,21 @@ export class Lessor implements LeaseKeys {
   }
 
   /** The seconds a grant of `ttlSeconds` gives. Throws EtcdError. */
-  checkGrant(id: number, ttlSeconds: number): number {
-    if (!Number.isSafeInteger(id) || id <= 0 || !Number.isFinite(ttlSeconds)) {
-      throw new EtcdError(
-        'INVALID_ARGUMENT',
-        'a lease needs a positive whole id below 2^53 and a time to live in seconds',
-      );
-    }
+  checkGrant(id: LeaseId, ttlSeconds: number): number {
+    if (id === noLease) throw leaseNotFound();
     if (ttlSeconds > maxTtlSeconds) throw new EtcdError('INVALID_ARGUMENT', 'etcdserver: too large lease TTL');
     if (this.#leases.has(id)) throw new EtcdError('LEASE_EXISTS', 'etcdserver: lease already exists');
     return Math.max(minTtlSeconds, Math.ceil(ttlSeconds));
   }
 
-  add(id: number, ttlSeconds: number): LeaseStatus {
+  add(id: LeaseId, ttlSeconds: number): LeaseStatus {
     const lease = { id, ttlSeconds, keys: new Set<ByteString>(), expiresMs: this.#clock.now() + ttlSeconds * 1000 };
     this.#leases.set(id, lease);
     this.#arm();
     return this.status(id);
   }
 
-  remove(id: number): void {
+  remove(id: LeaseId): void {
     this.#leases.delete(id);
     this.#arm();
   }
@@ -82,13 +77,13 @@ export class Lessor implements LeaseKeys {
     this.#arm();
   }
 
-  require(id: number): Lease {
+  require(id: LeaseId): Lease {
     const lease = this.#leases.get(id);
     if (!lease) throw leaseNotFound();
     return lease;
   }
 
-  keepAlive(id: number): LeaseStatus {
+  keepAlive(id: LeaseId): LeaseStatus {
     const lease = this.require(id);
     // Too late: it is being revoked.
     if (lease.expiresMs <= this.#clock.now()) throw leaseNotFound();
@@ -97,7 +92,7 @@ export class Lessor implements LeaseKeys {
   }
 
   /** `remainingTtlSeconds` is -1 for a lease that is gone. */
-  status(id: number): LeaseStatus {
+  status(id: LeaseId): LeaseStatus {
     const lease = this.#leases.get(id);
     if (!lease) return { id, grantedTtlSeconds: 0, remainingTtlSeconds: -1, keys: [] };
     const remainingTtlSeconds = Math.max(0, Math.floor((lease.expiresMs - this.#clock.now()) / 1000));
@@ -109,11 +104,11 @@ export class Lessor implements LeaseKeys {
     };
   }
 
-  has(id: number): boolean {
+  has(id: LeaseId): boolean {
     return this.#leases.has(id);
   }
 
-  move(key: ByteString, from: number, to: number): void {
+  move(key: ByteString, from: LeaseId, to: LeaseId): void {
     this.#leases.get(from)?.keys.delete(key);
     this.#leases.get(to)?.keys.add(key);
   }

@@ -4,11 +4,11 @@ import { changeId, KeyIndex, putAt } from './key-index.ts';
 /** The history drawn in key-index.ts. */
 function example(): KeyIndex {
   const index = new KeyIndex();
-  index.put('a', changeId(2, 0), 0);
-  index.put('a', changeId(5, 0), 0);
+  index.put('a', changeId(2, 0), 0n);
+  index.put('a', changeId(5, 0), 0n);
   const entry = index.get('a');
   if (entry) index.delete(entry, changeId(6, 0));
-  index.put('a', changeId(9, 0), 0);
+  index.put('a', changeId(9, 0), 0n);
   return index;
 }
 
@@ -34,7 +34,7 @@ describe('the key index', () => {
 
   it('forgets a deleted key once its tombstone is compacted', () => {
     const index = new KeyIndex();
-    const entry = index.put('a', changeId(2, 0), 0);
+    const entry = index.put('a', changeId(2, 0), 0n);
     index.delete(entry, changeId(3, 0));
     expect(index.live).toBe(0);
     index.compact('a', 3);
@@ -45,12 +45,12 @@ describe('the key index', () => {
 
   it('takes changes back, newest first', () => {
     const index = new KeyIndex();
-    index.put('a', changeId(2, 0), 7);
-    const before = { id: changeId(2, 0), createRevision: 2, version: 1, lease: 7 };
+    index.put('a', changeId(2, 0), 7n);
+    const before = { id: changeId(2, 0), createRevision: 2, version: 1, lease: 7n };
     const entry = index.get('a');
     if (entry) index.delete(entry, changeId(3, 0));
     index.undo('a', before);
-    expect(index.get('a')).toEqual({ key: 'a', ids: [2], createRevision: 2, version: 1, lease: 7 });
+    expect(index.get('a')).toEqual({ key: 'a', ids: [2], createRevision: 2, version: 1, lease: 7n });
     expect(index.live).toBe(1);
     index.undo('a', undefined);
     expect(index.get('a')).toBeUndefined();

@@ -1,3 +1,4 @@
+import { noLease, type LeaseId } from '../client.ts';
 import { SortedMap } from './sorted-map.ts';
 
 /**
@@ -23,7 +24,7 @@ export interface KeyEntry {
   createRevision: number;
   /** Puts since creation; 0 when the newest change is a deletion. */
   version: number;
-  lease: number;
+  lease: LeaseId;
 }
 
 /** The newest state of a key before a change: what {@link KeyIndex.undo} needs. */
@@ -31,7 +32,7 @@ export interface PreviousState {
   readonly id: ChangeId;
   readonly createRevision: number;
   readonly version: number;
-  readonly lease: number;
+  readonly lease: LeaseId;
 }
 
 /**
@@ -65,7 +66,7 @@ export class KeyIndex {
     return this.#entries.range(start, end);
   }
 
-  put(key: string, id: ChangeId, lease: number): KeyEntry {
+  put(key: string, id: ChangeId, lease: LeaseId): KeyEntry {
     const entry = this.#append(key, id);
     if (entry.version === 0) {
       entry.createRevision = mainOf(id);
@@ -81,7 +82,7 @@ export class KeyIndex {
     entry.ids.push(-id);
     entry.createRevision = 0;
     entry.version = 0;
-    entry.lease = 0;
+    entry.lease = noLease;
     this.#live--;
   }
 
@@ -138,7 +139,7 @@ export class KeyIndex {
       return known;
     }
     // Most keys change once: a list made with its one item takes an eighth of one that grew from empty.
-    const entry: KeyEntry = { key, ids: [id], createRevision: 0, version: 0, lease: 0 };
+    const entry: KeyEntry = { key, ids: [id], createRevision: 0, version: 0, lease: noLease };
     this.#entries.insert(entry);
     return entry;
   }

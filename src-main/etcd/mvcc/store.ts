@@ -1,4 +1,12 @@
-import { EtcdError, revision, type KeyValue, type RangeRequest, type RangeResponse } from '../client.ts';
+import {
+  EtcdError,
+  noLease,
+  revision,
+  type KeyValue,
+  type LeaseId,
+  type RangeRequest,
+  type RangeResponse,
+} from '../client.ts';
 import { fromByteString, type ByteString } from '../byte-string.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { WriteBatch } from '../backend/write-batch.ts';
@@ -12,8 +20,8 @@ import { ValueStore } from './value-store.ts';
 
 /** Who must know which key hangs on which lease. */
 export interface LeaseKeys {
-  has(lease: number): boolean;
-  move(key: ByteString, from: number, to: number): void;
+  has(lease: LeaseId): boolean;
+  move(key: ByteString, from: LeaseId, to: LeaseId): void;
 }
 
 const emptyValue = new Uint8Array(0);
@@ -41,7 +49,7 @@ export class MvccStore {
     this.#compacted = Number(backend.tables.meta.get('compacted') ?? 0);
     this.#durable = Math.max(1, last, this.#compacted);
     this.#tentative = this.#durable;
-    for (const { key, lease } of index.range('', undefined)) if (lease !== 0) leases.move(key, 0, lease);
+    for (const { key, lease } of index.range('', undefined)) if (lease !== noLease) leases.move(key, noLease, lease);
   }
 
   get durableRevision(): number {
@@ -59,11 +67,11 @@ export class MvccStore {
   }
 
   /** Carries out a put in memory, as change number `sub` of revision `main`. */
-  put(key: ByteString, value: Uint8Array, lease: number, main: number, sub: number): Change {
+  put(key: ByteString, value: Uint8Array, lease: LeaseId, main: number, sub: number): Change {
     const before = stateOf(this.index.get(key));
     const id = changeId(main, sub);
     const entry = this.index.put(key, id, lease);
-    if (before?.lease !== lease) this.#leases.move(key, before?.lease ?? 0, lease);
+    if (before?.lease !== lease) this.#leases.move(key, before?.lease ?? noLease, lease);
     const header = { key, id, createRevision: entry.createRevision, version: entry.version, lease };
     const record = encodeValue(header, value);
     const kv: KeyValue = {
@@ -82,9 +90,9 @@ export class MvccStore {
   delete(entry: KeyEntry, main: number, sub: number): Change {
     const before = stateOf(entry);
     const id = changeId(main, sub);
-    if (entry.lease !== 0) this.#leases.move(entry.key, entry.lease, 0);
+    if (entry.lease !== noLease) this.#leases.move(entry.key, entry.lease, noLease);
     this.index.delete(entry, id);
-    const header = { key: entry.key, id: -id, createRevision: 0, version: 0, lease: 0 };
+    const header = { key: entry.key, id: -id, createRevision: 0, version: 0, lease: noLease };
     return { header, kv: tombstone(entry.key, main), record: undefined, before };
   }
 
@@ -93,7 +101,8 @@ export class MvccStore {
     const { header, before } = change;
     this.index.undo(header.key, before);
     if (header.id > 0) this.values.forget(header.id);
-    if ((before?.lease ?? 0) !== header.lease) this.#leases.move(header.key, header.lease, before?.lease ?? 0);
+    if ((before?.lease ?? noLease) !== header.lease)
+      this.#leases.move(header.key, header.lease, before?.lease ?? noLease);
   }
 
   /** The changes of `main` were all made in memory; nothing of it is on disk. */
@@ -200,7 +209,7 @@ export class MvccStore {
         const entry = this.index.get(header.key);
         const previousId = entry && newestAt(entry, main - 1);
         const before =
-          previousId === undefined ? undefined : { id: previousId, createRevision: 0, version: 0, lease: 0 };
+          previousId === undefined ? undefined : { id: previousId, createRevision: 0, version: 0, lease: noLease };
         return { header, kv, record: undefined, before };
       });
       commits.push({ revision: main, changes, record: undefined });
@@ -241,7 +250,7 @@ function tombstone(key: ByteString, main: number): KeyValue {
     createRevision: revision(0),
     modRevision: revision(main),
     version: 0,
-    lease: 0,
+    lease: noLease,
   };
 }
 

@@ -1,8 +1,10 @@
 import {
   EtcdError,
+  noLease,
   revision,
   type Compare,
   type KeyValue,
+  type LeaseId,
   type Operation,
   type OperationResponse,
   type TxnRequest,
@@ -118,7 +120,9 @@ export class TxnExecution {
   #put(operation: Extract<Operation, { type: 'put' }>): OperationResponse {
     const key = toByteString(operation.key);
     const prevKv = operation.prevKv ? this.#store.newest(this.#store.index.get(key)) : undefined;
-    this.#changes.push(this.#store.put(key, operation.value, operation.lease ?? 0, this.#main, this.#changes.length));
+    this.#changes.push(
+      this.#store.put(key, operation.value, operation.lease ?? noLease, this.#main, this.#changes.length),
+    );
     return prevKv ? { type: 'put', prevKv } : { type: 'put' };
   }
 
@@ -166,7 +170,7 @@ function holds(compare: Compare, kv: Compared | undefined): boolean {
       case 'version':
         return (kv?.version ?? 0) - compare.version;
       case 'lease':
-        return (kv?.lease ?? 0) - compare.lease;
+        return orderOf(kv?.lease ?? noLease, compare.lease);
       case 'value':
         return Buffer.compare(kv?.value ?? new Uint8Array(0), compare.value);
     }
@@ -181,6 +185,10 @@ function holds(compare: Compare, kv: Compared | undefined): boolean {
     case '<':
       return order < 0;
   }
+}
+
+function orderOf(a: LeaseId, b: LeaseId): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 export function leaseNotFound(): EtcdError {

@@ -1,5 +1,6 @@
 import {
   EtcdError,
+  noLease,
   revision,
   type Compare,
   type KeyValue,
@@ -96,7 +97,7 @@ function compareBy(target: number, a: KeyValue, b: KeyValue): number {
 
 export function toPut(message: PutMessage): Extract<Operation, { type: 'put' }> {
   if (message.key.length === 0) throw invalid('etcdserver: key is not provided');
-  const lease = toNumber(message.lease);
+  const lease = BigInt(message.lease);
   return { type: 'put', key: decodeKey(message.key), value: message.value, lease, prevKv: message.prev_kv };
 }
 
@@ -137,7 +138,7 @@ function toCompare(message: CompareMessage): Compare {
     case 3:
       return { ...common, target: 'value', value: message.value ?? new Uint8Array(0) };
     case 4:
-      return { ...common, target: 'lease', lease: toNumber(message.lease ?? '0') };
+      return { ...common, target: 'lease', lease: message.lease === undefined ? noLease : BigInt(message.lease) };
     default:
       throw invalid(`unknown compare target ${message.target}`);
   }
@@ -183,7 +184,7 @@ export function fromKeyValue(kv: KeyValue): object {
     mod_revision: kv.modRevision,
     version: kv.version,
     value: kv.value,
-    lease: kv.lease,
+    lease: String(kv.lease),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from '#base/context';
-import { revision, type EtcdClient, type KeyValue, type TxnResponse } from '../client.ts';
+import { noLease, revision, type EtcdClient, type KeyValue, type TxnResponse } from '../client.ts';
 import { header, method, type Identity } from './call.ts';
 import {
   fromDelete,
@@ -85,7 +85,7 @@ export class KvService {
     current: KeyValue,
   ): Promise<TxnResponse> {
     const value = message.ignore_value ? current.value : put.value;
-    const lease = message.ignore_lease ? current.lease : (put.lease ?? 0);
+    const lease = message.ignore_lease ? current.lease : (put.lease ?? noLease);
     return this.#etcd.txn(context, {
       compare: [{ key: put.key, target: 'mod', result: '=', modRevision: current.modRevision }],
       success: [{ ...put, value, lease }],

@@ -24,33 +24,32 @@ export class LeaseService {
   }
 
   async grant(context: Context, message: LeaseGrantMessage): Promise<object> {
-    const id = toNumber(message.ID);
-    const lease = await this.#etcd.leaseGrant(context, toNumber(message.TTL), id === 0 ? undefined : id);
-    return { ...(await this.#header(context)), ID: lease.id, TTL: lease.grantedTtlSeconds };
+    const lease = await this.#etcd.leaseGrant(context, toNumber(message.TTL), BigInt(message.ID));
+    return { ...(await this.#header(context)), ID: String(lease.id), TTL: lease.grantedTtlSeconds };
   }
 
   async revoke(context: Context, message: LeaseMessage): Promise<object> {
-    await this.#etcd.leaseRevoke(context, toNumber(message.ID));
+    await this.#etcd.leaseRevoke(context, BigInt(message.ID));
     return this.#header(context);
   }
 
   /** A time to live of 0 tells that the lease is gone. */
   async keepAlive(context: Context, message: LeaseMessage): Promise<object> {
-    const id = toNumber(message.ID);
+    const id = BigInt(message.ID);
     let seconds = 0;
     try {
       seconds = (await this.#etcd.leaseKeepAlive(context, id)).grantedTtlSeconds;
     } catch (error) {
       if (!(error instanceof EtcdError) || error.code !== 'LEASE_NOT_FOUND') throw error;
     }
-    return { ...(await this.#header(context)), ID: id, TTL: seconds };
+    return { ...(await this.#header(context)), ID: message.ID, TTL: seconds };
   }
 
   async timeToLive(context: Context, message: LeaseTimeToLiveMessage): Promise<object> {
-    const lease = await this.#etcd.leaseTimeToLive(context, toNumber(message.ID));
+    const lease = await this.#etcd.leaseTimeToLive(context, BigInt(message.ID));
     return {
       ...(await this.#header(context)),
-      ID: lease.id,
+      ID: message.ID,
       TTL: lease.remainingTtlSeconds,
       grantedTTL: lease.grantedTtlSeconds,
       keys: message.keys ? lease.keys.map(encodeKey) : [],
@@ -59,7 +58,7 @@ export class LeaseService {
 
   async leases(context: Context): Promise<object> {
     const ids = await this.#etcd.leases(context);
-    return { ...(await this.#header(context)), leases: ids.map((id) => ({ ID: id })) };
+    return { ...(await this.#header(context)), leases: ids.map((id) => ({ ID: String(id) })) };
   }
 
   async #header(context: Context): Promise<object> {

@@ -1,4 +1,4 @@
-import type { Operation } from '#etcd/client';
+import { noLease, type LeaseId, type Operation } from '#etcd/client';
 
 interface Row {
   readonly key: string;
@@ -6,7 +6,7 @@ interface Row {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
-  readonly lease: number;
+  readonly lease: LeaseId;
 }
 
 /** What the store must do, said as plainly as possible: every revision keeps a whole copy of the contents. */
@@ -31,7 +31,7 @@ export class NaiveStore {
           createRevision: old?.createRevision ?? main,
           modRevision: main,
           version: (old?.version ?? 0) + 1,
-          lease: 0,
+          lease: noLease,
         });
         events.push(['PUT', operation.key, main]);
       }

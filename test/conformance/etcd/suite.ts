@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Context } from '#base/context';
 import {
+  noLease,
   prefixEnd,
   revision,
   type EtcdClient,
@@ -26,7 +27,12 @@ export interface EtcdTarget {
 
 const context = Context.background();
 const bytes = (value: string): Uint8Array => Buffer.from(value);
-const put = (key: string, value = 'v', lease = 0): Operation => ({ type: 'put', key, value: bytes(value), lease });
+const put = (key: string, value = 'v', lease = noLease): Operation => ({
+  type: 'put',
+  key,
+  value: bytes(value),
+  lease,
+});
 const only = (...success: Operation[]): TxnRequest => ({ compare: [], success, failure: [] });
 const everything = { key: '', rangeEnd: '\0' };
 
@@ -141,7 +147,7 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
         { target: 'mod', modRevision: revision(0) },
         { target: 'create', createRevision: revision(0) },
         { target: 'version', version: 0 },
-        { target: 'lease', lease: 0 },
+        { target: 'lease', lease: noLease },
       ] as const;
       it.each(missing)('compare $target of a missing key as zero', async (compare) => {
         const answer = await client.txn(context, {
@@ -207,7 +213,7 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
       });
 
       it('change nothing when they fail on the way', async () => {
-        await expect(client.txn(context, only(put('a'), put('b', 'v', 4711)))).rejects.toMatchObject({
+        await expect(client.txn(context, only(put('a'), put('b', 'v', 4711n)))).rejects.toMatchObject({
           code: 'LEASE_NOT_FOUND',
         });
         await expect(
@@ -288,9 +294,28 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
       });
 
       it('are listed, and granted once', async () => {
-        await client.leaseGrant(context, 60, 42);
-        await expect(client.leaseGrant(context, 60, 42)).rejects.toMatchObject({ code: 'LEASE_EXISTS' });
-        expect(await client.leases(context)).toEqual([42]);
+        await client.leaseGrant(context, 60, 42n);
+        await expect(client.leaseGrant(context, 60, 42n)).rejects.toMatchObject({ code: 'LEASE_EXISTS' });
+        expect(await client.leases(context)).toEqual([42n]);
+      });
+
+      it('are named by any int64 but 0', async () => {
+        const ids = [2n ** 53n + 1n, 0x694d_81d3_eb9c_a018n, 2n ** 63n - 1n];
+        for (const id of ids) {
+          expect(await client.leaseGrant(context, 60, id)).toMatchObject({ id });
+          await client.txn(context, only(put(`k${id}`, 'v', id)));
+        }
+        client = (await target.restart?.('orderly')) ?? client;
+        expect([...(await client.leases(context))].sort((a, b) => (a < b ? -1 : 1))).toEqual(ids);
+        expect((await contents(client)).map((kv) => kv.lease)).toEqual([ids[1], ids[0], ids[2]]);
+        const held = await client.txn(context, {
+          compare: [{ key: `k${ids[1]}`, target: 'lease', result: '>', lease: 0x694d_81d3_eb9c_a017n }],
+          success: [],
+          failure: [],
+        });
+        expect(held.succeeded).toBe(true);
+        for (const id of ids) await client.leaseRevoke(context, id);
+        expect(await contents(client)).toEqual([]);
       });
 
       it('run out', async () => {
