@@ -1,23 +1,50 @@
+import { RealClock } from '#base/clock';
+import { Context } from '#base/context';
+import { CancelledError } from '#base/errors';
 import type { Home } from '#cluster/home';
 import { ClusterError } from '#cluster/errors';
 import { ControlClient } from '#host/control-client';
 import { readHostAccess } from '#host/open-host';
 
+/** How long a host that was killed may take to be gone: the kernel takes back its memory first. */
+const endingMs = 5_000;
+const lookEveryMs = 50;
+
 /** Runs `work` against the host that holds `home`; undefined when none does. */
 export async function withHost<T>(home: Home, work: (host: ControlClient) => Promise<T>): Promise<T | undefined> {
-  const access = readHostAccess(home);
-  if (!access) return undefined;
-  const client = await ControlClient.connect(access).catch((error: unknown) => {
-    throw new ClusterError(
-      'TIMEOUT',
-      `the host with pid ${access.pid} holds ${home.path} but does not answer; wait a moment, or end that process`,
-      { cause: error },
-    );
-  });
+  const client = await connectToHost(home);
+  if (!client) return undefined;
   try {
     return await work(client);
   } finally {
     client.close();
+  }
+}
+
+async function connectToHost(home: Home): Promise<ControlClient | undefined> {
+  const access = readHostAccess(home);
+  if (!access) return undefined;
+  try {
+    return await ControlClient.connect(access);
+  } catch (cause) {
+    if (await gone(home, access.pid)) return undefined;
+    const text = `the host with pid ${access.pid} holds ${home.path} but does not answer; wait a moment, or end that process`;
+    throw new ClusterError('TIMEOUT', text, { cause });
+  }
+}
+
+/** Whether the process that holds `home`, and no longer listens, is merely not quite dead. */
+async function gone(home: Home, pid: number): Promise<boolean> {
+  const clock = new RealClock();
+  const { context, cancel } = Context.background().withTimeout(clock, endingMs);
+  try {
+    while (home.holder()?.pid === pid) await clock.sleep(context, lookEveryMs);
+    return true;
+  } catch (error) {
+    if (error instanceof CancelledError) return false;
+    throw error;
+  } finally {
+    cancel();
   }
 }
 

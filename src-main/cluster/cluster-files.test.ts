@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -156,4 +158,26 @@ describe('home', () => {
     writeFileSync(join(folder, 'host.lock'), `${process.pid} 1\n`);
     home.lock().release();
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'is free when its holder has ended, fetched by its parent or not',
+    async () => {
+      // The shell becomes a program that never asks what became of its child.
+      const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      try {
+        const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+        const pid = Number(line.toString());
+        const stat = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+        const home = new Home(folder);
+        home.prepare();
+        writeFileSync(join(folder, 'host.lock'), `${pid} ${stat()[21] ?? ''}\n`);
+        expect(home.holder()?.pid).toBe(pid);
+        await expect.poll(() => stat()[2]).toBe('Z');
+        expect(home.holder()).toBeUndefined();
+        home.lock().release();
+      } finally {
+        parent.kill('SIGKILL');
+      }
+    },
+  );
 });

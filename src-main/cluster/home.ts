@@ -97,7 +97,10 @@ export class Home {
     if (holder) throw this.#inUse(holder.pid);
     try {
       this.#removeStaleLock();
-      writeFileSync(this.#lockFile, `${process.pid} ${processStart(process.pid)}\n`, { flag: 'wx', mode: 0o600 });
+      writeFileSync(this.#lockFile, `${process.pid} ${processFacts(process.pid).startedAt}\n`, {
+        flag: 'wx',
+        mode: 0o600,
+      });
       // What a killed host left says how to reach nobody.
       rmSync(this.hostFile, { force: true });
     } catch (error) {
@@ -150,14 +153,25 @@ function isAlive(holder: HomeHolder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return holder.startedAt === processStart(holder.pid);
+  const { startedAt, dead } = processFacts(holder.pid);
+  return !dead && holder.startedAt === startedAt;
 }
 
-/** Field 22 of /proc/<pid>/stat; empty where there is no such file, and then the pid alone counts. */
-function processStart(pid: number): string {
+/**
+ * Fields 22, 3 and 20 of /proc/<pid>/stat: when a process started, and whether all of it has ended, though whoever started it has not
+ * fetched its exit code yet (a zombie; process 1 of a container may take seconds, or never do it). Where there is no such file, the
+ * pid alone counts.
+ */
+function processFacts(pid: number): { readonly startedAt: string; readonly dead: boolean } {
+  const stat = readStat(pid);
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // Of a zombie with threads, those still hold its files.
+  return { startedAt: fields[18] ?? '', dead: /^[ZX]/.test(state) && Number(fields[16]) <= 1 };
+}
+
+function readStat(pid: number): string {
   try {
-    const stat = readTextFile(`/proc/${pid}/stat`) ?? '';
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return readTextFile(`/proc/${pid}/stat`) ?? '';
   } catch {
     return '';
   }

@@ -1,4 +1,4 @@
-import type { Node } from '#api/gen/types';
+import type { EndpointSlice, Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import { RealClock, type Clock } from '#base/clock';
@@ -6,7 +6,7 @@ import { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
-import { nodes } from '#client/resources';
+import { endpointSlices, nodes } from '#client/resources';
 import { SharedInformerFactory } from '#client/informer';
 import { RestClient } from '#client/rest-client';
 import type { Transport } from '#client/transport';
@@ -18,6 +18,7 @@ import { apiAddress, balancerPoolOf } from './addresses.ts';
 import { installAddons } from './addons.ts';
 import { BootstrapToken } from './bootstrap-token.ts';
 import { ControlPlane } from './control-plane.ts';
+import { untilDnsAnswers } from './dns-readiness.ts';
 import { FaultInjector } from './faults/fault-injector.ts';
 import { HostAccess } from './host-access.ts';
 import { forgetSshSecrets, saveSshSecrets, sshSecretsOf } from './ssh-config.ts';
@@ -152,7 +153,24 @@ export class Lab implements RunningLab {
     return installAddons(context, this.admin, { simulated: drivers.has('embedded'), real });
   }
 
-  async waitReady(context: Context, names: readonly string[]): Promise<void> {
+  /** Resolves when the nodes are Ready and cluster DNS answers on each. Throws ClusterError TIMEOUT for nodes, warns of DNS. */
+  async waitReady(
+    context: Context,
+    names: readonly string[],
+    onProgress: (progress: MachineProgress) => void = () => {},
+  ): Promise<void> {
+    await this.#waitNodesReady(context, names);
+    onProgress({ text: 'Waiting for cluster DNS' });
+    const { clock, logger } = this.#options;
+    const slices = new RestClient(this.admin).resource<EndpointSlice>(endpointSlices);
+    const workers = names.map((name) => this.worker(name));
+    const silent = await untilDnsAnswers(context, workers, { slices, clock });
+    if (silent.length === 0) return;
+    const hint = "see 'kubectl -n kube-system get pods -l k8s-app=kube-dns'";
+    logger.warn(`cluster DNS does not answer on ${silent.join(', ')}: ${hint}`);
+  }
+
+  async #waitNodesReady(context: Context, names: readonly string[]): Promise<void> {
     const limit = context.withTimeout(this.#options.clock, nodeReadyTimeoutMs);
     try {
       await waitForNodesReady(limit.context, new RestClient(this.admin).resource<Node>(nodes), names);
@@ -193,7 +211,7 @@ export class Lab implements RunningLab {
     const added = this.#factory.create(worker);
     this.#workers.set(name, added);
     await steps.run(texts.start, (report) => powerOn(context, added, report));
-    await steps.run(texts.join, () => this.waitReady(context, [name]));
+    await steps.run(texts.join, (report) => this.waitReady(context, [name], report));
     return name;
   }
 

@@ -45,7 +45,7 @@ const defaultEtcdPort = 2379;
 
 /**
  * Brings a lab up, as `kubeadm init` and `join` do: keys, store, API server, controllers, addons, workers. Resolves when every node is
- * Ready. On a failure, or when `context` ends, everything that was started is taken down again. Throws ClusterError.
+ * Ready and cluster DNS answers on it. On a failure, or when `context` ends, everything that was started is taken down again. Throws ClusterError.
  */
 export async function startLab(context: Context, options: StartLabOptions): Promise<Lab> {
   const { folder, clock, logger, onSteps, onConfig, seed = freshSeed() } = options;
@@ -77,7 +77,7 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
     lab.openHostAccess();
     await progress.run(steps.addons, () => lab.installAddons(context));
     await Promise.all(lab.workers.map((worker) => startWorker(context, worker, progress)));
-    if (names.length > 0) await progress.run(joinText(names), () => lab.waitReady(context, names));
+    if (names.length > 0) await progress.run(joinText(names), (report) => lab.waitReady(context, names, report));
     return lab;
   } catch (error) {
     await lab.stop();

@@ -29,12 +29,13 @@ export const runDns: AgentProcess = async (life, { args, clock, random, logger }
   const source = new InformerDnsSource(new SharedInformerFactory({ client, clock, random, logger }));
   const exchange = socketExchange(clock);
   const forwarder = new Forwarder({ servers: () => upstream, exchange, clock, random, logger });
-  const server = new DnsServer({ source, clock, domain, ...(upstream.length > 0 ? { upstream: forwarder } : {}) });
+  let ready = false;
+  const forwarding = upstream.length > 0 ? { upstream: forwarder } : {};
+  const server = new DnsServer({ source, clock, domain, synced: () => ready, ...forwarding });
   const listener = new DnsListener({
     ...{ address: { ip: everywhere, port: 53 }, clock, logger },
     answer: (message, transport) => server.answer(message, transport),
   });
-  let ready = false;
   await listener.start();
   const pages = await Promise.all([
     servePage(8080, () => ({ status: 200, body: 'OK' })),

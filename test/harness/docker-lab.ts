@@ -83,9 +83,12 @@ export class DockerLab {
     return status?.addresses?.find((one) => one.type === 'InternalIP')?.address ?? '';
   }
 
+  onEveryNode<T>(value: T): Readonly<Record<string, T>> {
+    return Object.fromEntries(this.workers.map((name) => [name, value]));
+  }
+
   async untilReady(): Promise<void> {
-    const ready = Object.fromEntries(this.workers.map((name) => [name, 'Ready']));
-    await expect.poll(() => this.nodes(), soon).toEqual(ready);
+    await expect.poll(() => this.nodes(), soon).toEqual(this.onEveryNode('Ready'));
   }
 
   /** What is really so, as `drydock status` says it. */
@@ -110,6 +113,18 @@ export class DockerLab {
     const { code, stdout, stderr } = await run('docker', args);
     if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}: ${stderr}`);
     return stdout.trim();
+  }
+
+  /** What cluster DNS says of the API server to one question by UDP from each node, or why nobody answered. */
+  async dnsByNode(): Promise<Readonly<Record<string, string>>> {
+    const script = `
+      const resolver = new (require('dns').promises.Resolver)({ tries: 1, timeout: 2000 });
+      resolver.setServers(['10.96.0.10']);
+      resolver.resolve4('kubernetes.default.svc.cluster.local').then(String, String).then(console.log);`;
+    const ask = async (node: string): Promise<readonly [string, string]> => {
+      return [node, await this.docker('exec', await this.container(node), 'node', '-e', script)];
+    };
+    return Object.fromEntries(await Promise.all(this.workers.map(ask)));
   }
 
   /** Everything in Docker that carries the home's label. */

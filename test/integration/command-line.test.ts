@@ -174,7 +174,11 @@ describe('drydock, the command line', () => {
 
     it.each(['SIGINT', 'SIGTERM'] as const)('runs until %s, then ends in order', async (signal) => {
       const child = startDrydock(args);
-      const text = await untilOutput(child, /Ctrl-C stops the lab/);
+      // Two pipes: what was written to one may be read before what was written to the other earlier.
+      const [text] = await Promise.all([
+        untilOutput(child, /^ui +http.*\n/m),
+        untilOutput(child, /Ctrl-C stops the lab/),
+      ]);
       expect(text).toMatch(
         /server +https:\/\/127\.0\.0\.1:\d+\nkubeconfig .*\nui +http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]+/,
       );

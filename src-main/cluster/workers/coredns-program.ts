@@ -21,8 +21,8 @@ export function corednsProgram(clock: Clock, informers: () => InformerFactory): 
   return async (process) => {
     const { network } = process.host;
     const source = new InformerDnsSource(informers());
-    const server = new DnsServer({ source, clock, domain: clusterDomain });
     let ready = false;
+    const server = new DnsServer({ source, clock, domain: clusterDomain, synced: () => ready });
     const registrations = [
       network.listenDatagram(53, (payload, _from, reply) => void server.answer(payload).then(reply)),
       network.listen(53, (socket) => void serveStream(socket, server)),

@@ -48,8 +48,8 @@ const source: DnsSource = {
       : undefined,
 };
 
-async function ask(name: string, type: RecordType): Promise<Packet & { rcode?: string }> {
-  const server = new DnsServer({ source, clock: new SteppedClock(), domain: 'cluster.local' });
+async function ask(name: string, type: RecordType, synced = true): Promise<Packet & { rcode?: string }> {
+  const server = new DnsServer({ source, clock: new SteppedClock(), domain: 'cluster.local', synced: () => synced });
   const message = dnsPacket.encode({
     type: 'query',
     id: 77,
@@ -63,6 +63,12 @@ const values = (packet: Packet): unknown[] =>
   (packet.answers ?? []).map((one) => ('data' in one ? one.data : undefined));
 
 describe('DnsServer', () => {
+  it('denies no name of a cluster that it does not know yet', async () => {
+    const packet = await ask('web.shop.svc.cluster.local', 'A', false);
+    expect(packet).toMatchObject({ id: 77, type: 'response', rcode: 'SERVFAIL', answers: [] });
+    expect(await ask('example.org', 'A', false)).toMatchObject({ rcode: 'REFUSED' });
+  });
+
   it('answers a service with its cluster IP, with the question and id repeated', async () => {
     const packet = await ask('web.shop.svc.cluster.local', 'A');
     expect(packet).toMatchObject({

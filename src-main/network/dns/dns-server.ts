@@ -32,6 +32,11 @@ export interface DnsServerOptions {
   readonly domain: string;
   /** Absent: names outside the cluster are refused. */
   readonly upstream?: Upstream;
+  /**
+   * Whether `source` knows the cluster by now. Until then names of the cluster get SERVFAIL, as of CoreDNS: "there is no such name"
+   * would be believed, and kept. Absent: it always does.
+   */
+  readonly synced?: () => boolean;
 }
 
 /** Cluster DNS as a function from packet to packet (what CoreDNS' kubernetes plugin answers). No I/O of its own. */
@@ -70,6 +75,7 @@ export class DnsServer {
     if (!question) return encode(query, formatError, [], [], []);
     const resolution = this.#resolve(question);
     if (!resolution) return this.#forward(query, message, transport, limit);
+    if (this.#options.synced?.() === false) return encode(query, serverFailure, [], [], []);
     const outside = this.#targetOutside(resolution, question.type);
     const more = outside === undefined ? [] : await this.#lookUp(outside, question.type, transport);
     const code = resolution.exists ? noError : nameError;

@@ -17,8 +17,10 @@ const programs = [dockerProgram(), kubectlProgram, onPath('mmdebstrap', 'apt-get
 describe.skipIf(skipWithout(...programs))('a lab of three Docker workers', { timeout: 180_000 }, () => {
   let lab: DockerLab;
   const labOf = (): DockerLab => lab;
+  let dnsAtOnce: Readonly<Record<string, string>>;
   beforeAll(async () => {
     lab = await DockerLab.up();
+    dnsAtOnce = await lab.dnsByNode();
     await lab.loadNginx();
   }, 300_000);
   afterAll(async () => {
@@ -32,6 +34,10 @@ describe.skipIf(skipWithout(...programs))('a lab of three Docker workers', { tim
     const text = await lab.ok('describe', 'node', 'worker-2');
     expect(text).toMatch(/Capacity:\n +cpu: +1\n[^]* memory: +1Gi\n +pods: +110\n/);
     expect(text).toMatch(/Allocatable:\n +cpu: +1\n/);
+  });
+
+  it('has cluster DNS on every node when `up` is done', () => {
+    expect(dnsAtOnce).toEqual(lab.onEveryNode('10.96.0.1'));
   });
 
   servicesStory(labOf);

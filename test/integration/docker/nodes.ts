@@ -94,6 +94,7 @@ export function nodesStory(labOf: () => DockerLab): void {
       await lab.lab.down();
       expect(await lab.docker('ps', '-q', '--filter', `name=${await lab.container('worker-1')}`)).toBe('');
       await lab.lab.upAgain();
+      expect(await lab.dnsByNode()).toEqual(lab.onEveryNode('10.96.0.1'));
       expect(lab.lab.facts.server).toBe(server);
       await lab.untilReady();
       expect(await lab.ok(...uids)).toBe(before);

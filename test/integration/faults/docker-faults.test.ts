@@ -4,7 +4,7 @@ import { rmSync, statfsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '#contract/faults';
 import { Home } from '#cluster/home';
-import { containerName } from '#machines/docker/labels';
+import { containerName, dockerLabels } from '#machines/docker/labels';
 import { readHostAccess } from '#host/open-host';
 import { dockerProgram } from '../../harness/docker.ts';
 import { drydock, temporaryHome } from '../../harness/lab.ts';
@@ -43,11 +43,24 @@ describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
     }
   }, 240_000);
   afterAll(async () => {
-    await drydock(['down', '--delete', ...inHome]);
+    const { code, stderr } = await drydock(['down', '--delete', ...inHome]);
+    // What is still there says whose it was only as long as the home is.
+    expect(`${code} ${stderr}`).toBe('0 lab faults deleted\n');
+    expect(await traces()).toBe('');
     rmSync(home, { recursive: true, force: true });
   }, 150_000);
 
   const docker = async (...args: readonly string[]): Promise<string> => (await exec('docker', args)).stdout.trim();
+  /** Everything in Docker that carries the home's label. */
+  const traces = async (): Promise<string> => {
+    const filter = ['--filter', `label=${dockerLabels.home}=${home}`];
+    const lists = [
+      ['ps', '-aq'],
+      ['network', 'ls', '-q'],
+      ['volume', 'ls', '-q'],
+    ].map((list) => docker(...list, ...filter));
+    return (await Promise.all(lists)).join('');
+  };
   const inNode = (node: string, ...command: readonly string[]): Promise<string> =>
     docker('exec', container(node), ...command);
   const addressOf = (name: string): string => address.get(name) ?? '';
