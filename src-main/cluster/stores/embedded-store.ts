@@ -76,6 +76,7 @@ export class EmbeddedStore implements LabStore, StoreMember {
         tls,
         host: '127.0.0.1',
         port: this.#port,
+        clock,
         logger: logger.named('etcd'),
         name: master,
       });

@@ -1,6 +1,6 @@
 import type { Context } from '#base/context';
 import { noLease, revision, type EtcdClient, type KeyValue, type TxnResponse } from '../client.ts';
-import { header, method, type Identity } from './call.ts';
+import { currentRevision, header, tableCodec, unary, type Identity, type Served } from './call.ts';
 import {
   fromDelete,
   fromPrevious,
@@ -13,15 +13,12 @@ import {
   toRange,
   toTxn,
 } from './convert.ts';
+import { refuse } from './errors.ts';
 import type { CompactionMessage, DeleteRangeMessage, PutMessage, RangeMessage, TxnMessage } from './messages.ts';
+import { methods } from './methods.ts';
 
-export const kvMethods = {
-  Range: method('KV', 'Range', 'RangeRequest', 'RangeResponse'),
-  Put: method('KV', 'Put', 'PutRequest', 'PutResponse'),
-  DeleteRange: method('KV', 'DeleteRange', 'DeleteRangeRequest', 'DeleteRangeResponse'),
-  Txn: method('KV', 'Txn', 'TxnRequest', 'TxnResponse'),
-  Compact: method('KV', 'Compact', 'CompactionRequest', 'CompactionResponse'),
-};
+/** etcd's `--max-request-bytes`: a larger write is refused. */
+export const maxRequestBytes = 1.5 * 2 ** 20;
 
 /** etcd's KV service. */
 export class KvService {
@@ -33,18 +30,37 @@ export class KvService {
     this.#identity = identity;
   }
 
-  async range(context: Context, message: RangeMessage): Promise<object> {
+  served(): Served[] {
+    const { range, put, deleteRange, txn, compact } = methods.kv;
+    return [
+      unary(range, tableCodec<RangeMessage>(range), (context, message) => this.#range(context, message)),
+      unary(put, tableCodec<PutMessage>(put), (context, message, bytes) => {
+        checkSize(bytes);
+        return this.#put(context, message);
+      }),
+      unary(deleteRange, tableCodec<DeleteRangeMessage>(deleteRange), (context, message) =>
+        this.#deleteRange(context, message),
+      ),
+      unary(txn, tableCodec<TxnMessage>(txn), (context, message, bytes) => {
+        checkSize(bytes);
+        return this.#txn(context, message);
+      }),
+      unary(compact, tableCodec<CompactionMessage>(compact), (context, message) => this.#compact(context, message)),
+    ];
+  }
+
+  async #range(context: Context, message: RangeMessage): Promise<object> {
     const response = await this.#etcd.range(context, toRange(message));
     return { header: header(this.#identity, response.revision), ...fromRange(message, response) };
   }
 
-  async put(context: Context, message: PutMessage): Promise<object> {
+  async #put(context: Context, message: PutMessage): Promise<object> {
     if (message.ignore_value || message.ignore_lease) return this.#putPart(context, message);
     const response = await this.#etcd.txn(context, { compare: [], success: [toPut(message)], failure: [] });
     return this.#putResponse(response);
   }
 
-  async deleteRange(context: Context, message: DeleteRangeMessage): Promise<object> {
+  async #deleteRange(context: Context, message: DeleteRangeMessage): Promise<object> {
     const operation = { type: 'delete' as const, ...toKeys(message), prevKv: message.prev_kv };
     const response = await this.#etcd.txn(context, { compare: [], success: [operation], failure: [] });
     const [deletion] = response.responses;
@@ -54,15 +70,14 @@ export class KvService {
     };
   }
 
-  async txn(context: Context, message: TxnMessage): Promise<object> {
+  async #txn(context: Context, message: TxnMessage): Promise<object> {
     const response = await this.#etcd.txn(context, toTxn(message));
     return { header: header(this.#identity, response.revision), ...fromTxn(message, response) };
   }
 
-  async compact(context: Context, message: CompactionMessage): Promise<object> {
-    await this.#etcd.compact(context, revision(toNumber(message.revision)));
-    const { revision: current } = await this.#etcd.status(context);
-    return { header: header(this.#identity, current) };
+  async #compact(context: Context, message: CompactionMessage): Promise<object> {
+    await this.#etcd.compact(context, revision(toNumber(message.revision)), { physical: message.physical });
+    return { header: header(this.#identity, await currentRevision(this.#etcd, context)) };
   }
 
   /** Keeps the value or the lease that is there: read, then written if nobody wrote in between. */
@@ -100,4 +115,8 @@ export class KvService {
       ...(put?.type === 'put' ? fromPrevious(put.prevKv) : {}),
     };
   }
+}
+
+function checkSize(requestBytes: number): void {
+  if (requestBytes > maxRequestBytes) throw refuse('INVALID_ARGUMENT', 'request is too large');
 }

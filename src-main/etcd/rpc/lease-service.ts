@@ -1,17 +1,19 @@
 import type { Context } from '#base/context';
 import { EtcdError, type EtcdClient } from '../client.ts';
 import { encodeKey } from '../byte-string.ts';
-import { header, method, type Identity } from './call.ts';
+import {
+  currentRevision,
+  header,
+  stream,
+  tableCodec,
+  unary,
+  type HeaderMessage,
+  type Identity,
+  type Served,
+} from './call.ts';
 import { toNumber } from './convert.ts';
 import type { LeaseGrantMessage, LeaseMessage, LeaseTimeToLiveMessage } from './messages.ts';
-
-export const leaseMethods = {
-  LeaseGrant: method('Lease', 'LeaseGrant', 'LeaseGrantRequest', 'LeaseGrantResponse'),
-  LeaseRevoke: method('Lease', 'LeaseRevoke', 'LeaseRevokeRequest', 'LeaseRevokeResponse'),
-  LeaseKeepAlive: method('Lease', 'LeaseKeepAlive', 'LeaseKeepAliveRequest', 'LeaseKeepAliveResponse', 'stream'),
-  LeaseTimeToLive: method('Lease', 'LeaseTimeToLive', 'LeaseTimeToLiveRequest', 'LeaseTimeToLiveResponse'),
-  LeaseLeases: method('Lease', 'LeaseLeases', 'LeaseLeasesRequest', 'LeaseLeasesResponse'),
-};
+import { methods } from './methods.ts';
 
 /** etcd's Lease service. */
 export class LeaseService {
@@ -23,18 +25,33 @@ export class LeaseService {
     this.#identity = identity;
   }
 
-  async grant(context: Context, message: LeaseGrantMessage): Promise<object> {
+  served(): Served[] {
+    const { grant, revoke, keepAlive, timeToLive, leases } = methods.lease;
+    return [
+      unary(grant, tableCodec<LeaseGrantMessage>(grant), (context, message) => this.#grant(context, message)),
+      unary(revoke, tableCodec<LeaseMessage>(revoke), (context, message) => this.#revoke(context, message)),
+      stream(keepAlive, tableCodec<LeaseMessage>(keepAlive), ({ context, send }) => ({
+        receive: async (message) => send(await this.#keepAlive(context, message)),
+      })),
+      unary(timeToLive, tableCodec<LeaseTimeToLiveMessage>(timeToLive), (context, message) =>
+        this.#timeToLive(context, message),
+      ),
+      unary(leases, tableCodec(leases), (context) => this.#leases(context)),
+    ];
+  }
+
+  async #grant(context: Context, message: LeaseGrantMessage): Promise<object> {
     const lease = await this.#etcd.leaseGrant(context, toNumber(message.TTL), BigInt(message.ID));
     return { ...(await this.#header(context)), ID: String(lease.id), TTL: lease.grantedTtlSeconds };
   }
 
-  async revoke(context: Context, message: LeaseMessage): Promise<object> {
+  async #revoke(context: Context, message: LeaseMessage): Promise<object> {
     await this.#etcd.leaseRevoke(context, BigInt(message.ID));
     return this.#header(context);
   }
 
   /** A time to live of 0 tells that the lease is gone. */
-  async keepAlive(context: Context, message: LeaseMessage): Promise<object> {
+  async #keepAlive(context: Context, message: LeaseMessage): Promise<object> {
     const id = BigInt(message.ID);
     let seconds = 0;
     try {
@@ -45,7 +62,7 @@ export class LeaseService {
     return { ...(await this.#header(context)), ID: message.ID, TTL: seconds };
   }
 
-  async timeToLive(context: Context, message: LeaseTimeToLiveMessage): Promise<object> {
+  async #timeToLive(context: Context, message: LeaseTimeToLiveMessage): Promise<object> {
     const lease = await this.#etcd.leaseTimeToLive(context, BigInt(message.ID));
     return {
       ...(await this.#header(context)),
@@ -56,13 +73,12 @@ export class LeaseService {
     };
   }
 
-  async leases(context: Context): Promise<object> {
+  async #leases(context: Context): Promise<object> {
     const ids = await this.#etcd.leases(context);
     return { ...(await this.#header(context)), leases: ids.map((id) => ({ ID: String(id) })) };
   }
 
-  async #header(context: Context): Promise<object> {
-    const { revision } = await this.#etcd.status(context);
-    return { header: header(this.#identity, revision) };
+  async #header(context: Context): Promise<{ header: HeaderMessage }> {
+    return { header: header(this.#identity, await currentRevision(this.#etcd, context)) };
   }
 }

@@ -64,16 +64,19 @@ export interface TxnMessage {
 
 export interface CompactionMessage {
   readonly revision: Int64;
+  readonly physical: boolean;
 }
 
 export interface WatchCreateMessage {
   readonly key: Uint8Array;
   readonly range_end: Uint8Array;
   readonly start_revision: Int64;
+  readonly progress_notify: boolean;
   /** 0 no puts, 1 no deletions. */
   readonly filters: readonly number[];
   readonly prev_kv: boolean;
   readonly watch_id: Int64;
+  readonly fragment: boolean;
 }
 
 export interface WatchMessage {

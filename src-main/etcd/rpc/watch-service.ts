@@ -1,37 +1,53 @@
-import type { Context } from '#base/context';
+import type { Clock } from '#base/clock';
+import type { Disposable } from '#base/disposable';
 import { messageOf } from '#base/errors';
-import { EtcdError, revision, type EtcdClient, type StoreEvent, type Watcher, type WatchResponse } from '../client.ts';
-import { header, method, type Identity } from './call.ts';
-import { fromEvent, toKeys, toNumber } from './convert.ts';
+import { decodeKey } from '../byte-string.ts';
+import { EtcdError, revision, type EtcdClient, type WatchResponse } from '../client.ts';
+import {
+  currentRevision,
+  header,
+  stream,
+  tableCodec,
+  type Identity,
+  type MessageReceiver,
+  type MessageStream,
+  type Served,
+} from './call.ts';
+import { fromEvent, toNumber } from './convert.ts';
 import type { WatchCreateMessage, WatchMessage } from './messages.ts';
+import { methods } from './methods.ts';
+import { OpenWatch } from './open-watch.ts';
 
-export const watchMethods = { Watch: method('Watch', 'Watch', 'WatchRequest', 'WatchResponse', 'stream') };
+/** The wire's watch id for what concerns all watches of a stream, or none. */
+const noWatch = -1;
 
-/** The wire's watch id for what concerns all watches of a stream. */
-const everyWatch = -1;
-
-interface OpenWatch {
-  readonly watcher: Watcher;
-  readonly filters: readonly number[];
+export interface WatchServiceOptions {
+  readonly etcd: EtcdClient;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  /** How often a watch that asked for it and saw no events is told the revision. etcd: 10 minutes. */
+  readonly progressIntervalMs: number;
 }
 
-/** One client stream of etcd's Watch service: many watches, told apart by their id. */
-export class WatchStream {
-  readonly #etcd: EtcdClient;
-  readonly #identity: Identity;
-  readonly #context: Context;
-  readonly #send: (message: object) => Promise<void>;
+export function watchService(options: WatchServiceOptions): Served[] {
+  const { watch } = methods.watch;
+  return [stream(watch, tableCodec<WatchMessage>(watch), (messages) => new WatchStream(options, messages))];
+}
+
+/** One client stream of etcd's Watch service (`api/v3rpc/watch.go`): many watches, told apart by their id. */
+class WatchStream implements MessageReceiver<WatchMessage> {
+  readonly #options: WatchServiceOptions;
+  readonly #stream: MessageStream<object>;
   readonly #watches = new Map<number, OpenWatch>();
   /** Watches that have not answered the client's wish for a progress note yet. */
   #progressOf = new Set<number>();
   #nextId = 0;
+  #ticks: Disposable | undefined;
 
-  /** `send` resolves when the client has room for more. `context` ends with the stream. */
-  constructor(etcd: EtcdClient, identity: Identity, context: Context, send: (message: object) => Promise<void>) {
-    this.#etcd = etcd;
-    this.#identity = identity;
-    this.#context = context;
-    this.#send = send;
+  constructor(options: WatchServiceOptions, messages: MessageStream<object>) {
+    this.#options = options;
+    this.#stream = messages;
+    messages.context.onEnd(() => this.#ticks?.dispose());
   }
 
   async receive(message: WatchMessage): Promise<void> {
@@ -40,21 +56,44 @@ export class WatchStream {
     else if (message.progress_request) await this.#progress();
   }
 
+  /** A client that creates no more watches still wants its events. */
+  finish(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stream.context.onEnd(resolve);
+    });
+  }
+
   async #create(message: WatchCreateMessage): Promise<void> {
-    const id = toNumber(message.watch_id) || this.#freeId();
-    const current = (await this.#etcd.status(this.#context)).revision;
-    if (this.#watches.has(id)) {
-      const reason = 'mvcc: duplicate watch ID provided on the WatchStream';
-      await this.#reply(everyWatch, current, { created: true, canceled: true, cancel_reason: reason });
+    const { etcd } = this.#options;
+    const { context, peer } = this.#stream;
+    const current = await currentRevision(etcd, context);
+    const keys = keysOf(message);
+    const wantedId = toNumber(message.watch_id);
+    const refusal = isEmpty(message)
+      ? 'mvcc: watcher range is empty'
+      : this.#watches.has(wantedId) && wantedId !== 0
+        ? 'mvcc: duplicate watch ID provided on the WatchStream'
+        : undefined;
+    if (refusal !== undefined) {
+      await this.#reply(noWatch, current, { created: true, canceled: true, cancel_reason: refusal });
       return;
     }
+    const id = wantedId === 0 ? this.#freeId() : wantedId;
     const start = toNumber(message.start_revision);
-    // etcd's watch clients ask for an empty key when they mean every key.
-    const keys = message.key.length === 0 ? { key: '', rangeEnd: '\0' } : toKeys(message);
     const startRevision = revision(start > 0 ? start : current + 1);
-    const watcher = this.#etcd.watch(this.#context, { ...keys, startRevision, prevKv: message.prev_kv });
-    const open = { watcher, filters: message.filters };
+    const noPut = message.filters.includes(0);
+    const noDelete = message.filters.includes(1);
+    const watcher = etcd.watch(context, {
+      ...keys,
+      startRevision,
+      prevKv: message.prev_kv,
+      noPut,
+      noDelete,
+      name: peer,
+    });
+    const open = new OpenWatch(watcher, message);
     this.#watches.set(id, open);
+    if (open.progressNotify) this.#tick();
     await this.#reply(id, current, { created: true });
     void this.#pump(id, open);
   }
@@ -64,7 +103,7 @@ export class WatchStream {
     if (!open) return;
     this.#watches.delete(id);
     open.watcher.close();
-    await this.#reply(id, (await this.#etcd.status(this.#context)).revision, { canceled: true });
+    await this.#reply(id, await this.#revision(), { canceled: true });
     await this.#progressAnswered(id);
   }
 
@@ -72,45 +111,69 @@ export class WatchStream {
   async #progress(): Promise<void> {
     this.#progressOf = new Set(this.#watches.keys());
     for (const { watcher } of this.#watches.values()) watcher.requestProgress();
-    if (this.#progressOf.size === 0) {
-      await this.#reply(everyWatch, (await this.#etcd.status(this.#context)).revision, {});
-    }
+    if (this.#progressOf.size === 0) await this.#reply(noWatch, await this.#revision(), {});
   }
 
   async #progressAnswered(id: number, at?: number): Promise<void> {
     if (!this.#progressOf.delete(id) || this.#progressOf.size > 0) return;
-    await this.#reply(everyWatch, at ?? (await this.#etcd.status(this.#context)).revision, {});
+    await this.#reply(noWatch, at ?? (await this.#revision()), {});
+  }
+
+  /** Tells watches that asked for it where they are, unless events did since the last time. */
+  #tick(): void {
+    const { clock, progressIntervalMs } = this.#options;
+    this.#ticks ??= clock.setTimer(progressIntervalMs, () => {
+      this.#ticks = undefined;
+      for (const open of this.#watches.values()) open.tick();
+      if (this.#watches.size > 0) this.#tick();
+    });
   }
 
   async #pump(id: number, open: OpenWatch): Promise<void> {
     try {
-      for await (const response of open.watcher.responses) await this.#deliver(id, open, response);
+      for await (const response of open.watcher.responses) {
+        const sent = this.#deliver(id, open, response);
+        if (sent) await sent;
+      }
     } catch (error) {
       await this.#fail(id, open, error);
     }
   }
 
-  async #deliver(id: number, open: OpenWatch, response: WatchResponse): Promise<void> {
-    if (this.#watches.get(id) !== open) return;
-    if (response.events.length === 0) {
-      await this.#progressAnswered(id, response.revision);
-      return;
+  #deliver(id: number, open: OpenWatch, response: WatchResponse): Promise<void> | undefined {
+    if (this.#watches.get(id) !== open) return undefined;
+    if (response.events.length > 0) return this.#deliverEvents(id, open, response);
+    const noted = open.takeNote() ? this.#reply(id, response.revision, {}) : undefined;
+    return this.#progressOf.has(id) ? this.#progressAnswered(id, response.revision) : noted;
+  }
+
+  #deliverEvents(id: number, open: OpenWatch, response: WatchResponse): Promise<void> | undefined {
+    const events = response.events.filter((event) => open.wants(event));
+    if (events.length === 0) return undefined;
+    open.idle = false;
+    let sent: Promise<void> | undefined;
+    const parts = open.split(events);
+    for (const [i, part] of parts.entries()) {
+      sent = this.#reply(id, response.revision, { events: part.map(fromEvent), fragment: i < parts.length - 1 });
     }
-    const events = response.events.filter((event) => !isFiltered(open.filters, event));
-    if (events.length > 0) await this.#reply(id, response.revision, { events: events.map(fromEvent) });
+    return sent;
   }
 
   async #fail(id: number, open: OpenWatch, error: unknown): Promise<void> {
-    if (this.#watches.get(id) !== open || this.#context.ended) return;
+    if (this.#watches.get(id) !== open || this.#stream.context.ended) return;
     this.#watches.delete(id);
-    const { revision: current, compactRevision } = await this.#etcd.status(this.#context);
+    const { revision: current, compactRevision } = await this.#options.etcd.status(this.#stream.context);
     const isCompacted = error instanceof EtcdError && error.code === 'COMPACTED';
-    const detail = isCompacted ? { compact_revision: compactRevision } : {};
-    await this.#reply(id, current, { canceled: true, cancel_reason: messageOf(error), ...detail });
+    const detail = isCompacted ? { compact_revision: compactRevision } : { cancel_reason: messageOf(error) };
+    await this.#reply(id, current, { canceled: true, ...detail });
   }
 
-  #reply(id: number, at: number, message: object): Promise<void> {
-    return this.#send({ header: header(this.#identity, at), watch_id: id, ...message });
+  #reply(id: number, at: number, message: object): Promise<void> | undefined {
+    return this.#stream.send({ header: header(this.#options.identity, at), watch_id: id, ...message });
+  }
+
+  #revision(): Promise<number> {
+    return currentRevision(this.#options.etcd, this.#stream.context);
   }
 
   #freeId(): number {
@@ -119,6 +182,13 @@ export class WatchStream {
   }
 }
 
-function isFiltered(filters: readonly number[], event: StoreEvent): boolean {
-  return filters.includes(event.type === 'PUT' ? 0 : 1);
+/** The empty key is the first possible one; a range end of one zero byte is no end. */
+function keysOf({ key, range_end: end }: WatchCreateMessage): { key: string; rangeEnd?: string } {
+  const first = key.length === 0 ? '\0' : decodeKey(key);
+  return end.length === 0 ? { key: first } : { key: first, rangeEnd: decodeKey(end) };
+}
+
+function isEmpty({ key, range_end: end }: WatchCreateMessage): boolean {
+  const isOpen = end.length === 0 || (end.length === 1 && end[0] === 0);
+  return !isOpen && Buffer.compare(key, end) >= 0;
 }

@@ -57,7 +57,7 @@ describe.skipIf(missing.length > 0)('etcdctl against the embedded store', () => 
     etcd = await EmbeddedEtcd.open({ path, clock, logger: silentLogger });
     const file = (name: string): string => readFileSync(join(directory, name), 'utf8');
     const tls = { ca: file('ca.crt'), cert: file('etcd.crt'), key: file('etcd.key') };
-    server = new EtcdRpcServer({ etcd, tls, host: '127.0.0.1', port: 0, logger: silentLogger });
+    server = new EtcdRpcServer({ etcd, tls, host: '127.0.0.1', port: 0, clock, logger: silentLogger });
     await server.start();
     return async () => {
       await server.stop();
@@ -94,7 +94,7 @@ describe.skipIf(missing.length > 0)('etcdctl against the embedded store', () => 
     expect(await etcdctl(newest)).toBe('/registry/pods/default/web-0\n\n');
     const answer: unknown = JSON.parse(await etcdctl(['get', '/registry/pods/default/web-1', '-w', 'json']));
     expect(answer).toMatchObject({
-      header: { revision: 4, raft_term: 1 },
+      header: { revision: 4, raft_term: 2 },
       kvs: [{ create_revision: 3, mod_revision: 3, version: 1, value: Buffer.from('two').toString('base64') }],
       count: 1,
     });
