@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Backend } from './backend.ts';
+import { encodeValue } from './codec.ts';
 import { dataFile } from './environment.ts';
 
 let path: string;
@@ -78,6 +79,26 @@ describe('defragmentation', () => {
     expect(await defragmented).toMatchObject({ code: 'UNAVAILABLE' });
     backend = await Backend.open(path, () => {});
     expect(numbers(backend)).toEqual(kept);
+  });
+});
+
+describe('a value', () => {
+  it("of any size is the reader's own", async () => {
+    const key = '/registry/a';
+    const sizes = [0, 10, 3000, 40_000, 300_000];
+    const headers = sizes.map((_size, i) => ({ key, id: i + 2, createRevision: 2, version: 1, lease: 0n }));
+    const valueOf = (i: number): Buffer => Buffer.alloc(sizes[i] ?? 0, i + 1);
+    await backend.commit((batch) => {
+      for (const [i, header] of headers.entries()) batch.put('values', header.id, encodeValue(header, valueOf(i)));
+    });
+    for (let round = 0; round < 2; round++) {
+      const read = headers.map((header) => backend.readValue(key, header.id));
+      for (const [i, found] of read.entries()) {
+        expect(found?.header).toEqual(headers[i]);
+        expect(Buffer.from(found?.value ?? []).equals(valueOf(i))).toBe(true);
+      }
+    }
+    expect(backend.readValue(key, 99)).toBeUndefined();
   });
 });
 

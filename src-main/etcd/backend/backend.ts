@@ -73,8 +73,11 @@ export class Backend {
 
   /** The stored value of a put; undefined when there is none. Throws EtcdError CORRUPT. */
   readValue(key: ByteString, id: ChangeId): { header: ChangeHeader; value: Uint8Array } | undefined {
-    const record = this.tables.values.getBinary(id);
-    if (!record) return undefined;
+    const shared = this.tables.values.getBinaryFast(id);
+    if (!shared) return undefined;
+    // The next read overwrites what lmdb hands out. A slice of it would cost as much as the read.
+    const record = Buffer.allocUnsafe(shared.length);
+    shared.copy(record, 0, 0, record.length);
     const header = decodeValue(key, id, record);
     if (!header) throw this.corrupt(`the value written at revision ${mainOf(id)} is damaged`);
     return { header, value: valueOf(record) };

@@ -1,52 +1,44 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { noLease } from '../client.ts';
 import { changeId } from '../mvcc/key-index.ts';
-import {
-  decodeChanges,
-  decodeValue,
-  encodeChanges,
-  encodeValue,
-  leaseKey,
-  leaseOfKey,
-  valueOf,
-  type ChangeHeader,
-} from './codec.ts';
+import { checksum, isSealed, seal } from './checksum.ts';
+import { decodeChanges, decodeValue, encodeChanges, encodeValue, valueOf } from './codec.ts';
 
-const small: ChangeHeader = {
-  key: '/registry/a',
-  id: changeId(7, 1),
-  createRevision: 5,
-  version: 2,
-  lease: 1_732_269_600_000_000n,
-};
-const deletion: ChangeHeader = { key: 'b', id: -changeId(7, 0), createRevision: 0, version: 0, lease: noLease };
-const value = Buffer.from('{"a":1}');
+const header = { key: '/registry/a', id: changeId(7, 1), createRevision: 5, version: 2, lease: 9n };
 
-/** Written by the release before leases were int64. */
-const firstValue = Buffer.from('614ffcb90000000000001440020000000020a7c8f59d18437b2261223a317d', 'hex');
-const firstChanges = Buffer.from(
-  'ca4418c40000000000001c4000000000000000000000000000000000000000000000000001000000620100000000000000' +
-    '00001440020000000020a7c8f59d18430b0000002f72656769737472792f61',
-  'hex',
-);
-
-describe('records of the data file', () => {
-  it('are what the first release wrote, and are read back', () => {
-    expect(encodeValue(small, value)).toEqual(firstValue);
-    expect(encodeChanges(7, [deletion, small])).toEqual(firstChanges);
-    expect(decodeValue(small.key, small.id, firstValue)).toEqual(small);
-    expect(valueOf(firstValue)).toEqual(value);
-    expect(decodeChanges(firstChanges)).toEqual({ main: 7, changes: [deletion, small] });
-    expect(leaseOfKey(1_732_269_600_000_000)).toBe(small.lease);
+describe('records', () => {
+  it('come back as they were written', () => {
+    const value = Buffer.from('some value');
+    const record = encodeValue(header, value);
+    expect(Buffer.from(valueOf(record)).equals(value)).toBe(true);
+    expect(decodeValue(header.key, header.id, Buffer.from(record))).toEqual(header);
+    expect(decodeChanges(encodeChanges(7, [header]))).toEqual({ main: 7, changes: [header] });
   });
 
-  it.each([2n ** 53n - 1n, 2n ** 53n, 0x694d_81d3_eb9c_a018n, 2n ** 63n - 1n, -1n, -(2n ** 63n)])(
-    'keep the lease %d',
-    (lease) => {
-      const header = { ...small, lease };
-      expect(decodeValue(header.key, header.id, encodeValue(header, value))).toEqual(header);
-      expect(decodeChanges(encodeChanges(7, [deletion, header]))?.changes).toEqual([deletion, header]);
-      expect(leaseOfKey(leaseKey(lease))).toBe(lease);
-    },
-  );
+  it('are refused when any bit differs, and in any other place', () => {
+    const record = encodeValue(header, Buffer.from('some value'));
+    const changes = encodeChanges(7, [header]);
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 0, max: 7 }), (at, bit) => {
+        for (const [original, decode] of [
+          [record, (bytes: Buffer) => decodeValue(header.key, header.id, bytes)],
+          [changes, decodeChanges],
+        ] as const) {
+          const bytes = Buffer.from(original);
+          bytes.writeUInt8(bytes.readUInt8(at % bytes.length) ^ (1 << bit), at % bytes.length);
+          expect(decode(bytes)).toBeUndefined();
+        }
+      }),
+      { seed: 3, numRuns: 500 },
+    );
+    expect(decodeValue('/registry/b', header.id, Buffer.from(record))).toBeUndefined();
+    expect(decodeValue(header.key, changeId(8, 1), Buffer.from(record))).toBeUndefined();
+  });
+
+  it('of the first data files are read', () => {
+    const record = Buffer.from('----what was written');
+    seal(record, 3);
+    record.writeUInt32LE(checksum(record, 3, 4), 0);
+    expect(isSealed(record, 3)).toBe(true);
+  });
 });

@@ -1,7 +1,7 @@
 import { noLease, type LeaseId } from '../client.ts';
 import type { ByteString } from '../byte-string.ts';
 import { changeId, changesPerRevision, mainOf, type ChangeId } from '../mvcc/key-index.ts';
-import { checksum } from './checksum.ts';
+import { isSealed, seal } from './checksum.ts';
 
 /** What is on disk of one change besides its value. */
 export interface ChangeHeader {
@@ -40,7 +40,7 @@ export function encodeValue(header: ChangeHeader, value: Uint8Array): Buffer {
   const record = Buffer.allocUnsafe(valueHeaderBytes + value.length);
   writeState(record, 4, header);
   record.set(value, valueHeaderBytes);
-  record.writeUInt32LE(checksum(record, seedOf(header.key, header.id), 4), 0);
+  seal(record, seedOf(header.key, header.id));
   return record;
 }
 
@@ -49,11 +49,9 @@ export function valueOf(record: Buffer): Uint8Array {
   return record.subarray(valueHeaderBytes);
 }
 
-/** Undefined when the record is not what was written. */
+/** Undefined when the record is not what was written. Overwrites its checksum. */
 export function decodeValue(key: ByteString, id: ChangeId, record: Buffer): ChangeHeader | undefined {
-  if (record.length < valueHeaderBytes || record.readUInt32LE(0) !== checksum(record, seedOf(key, id), 4)) {
-    return undefined;
-  }
+  if (record.length < valueHeaderBytes || !isSealed(record, seedOf(key, id))) return undefined;
   return {
     key,
     id,
@@ -75,13 +73,13 @@ export function encodeChanges(main: number, changes: readonly ChangeHeader[]): B
     record.write(change.key, at + changeHeaderBytes, 'latin1');
     at += changeHeaderBytes + change.key.length;
   }
-  record.writeUInt32LE(checksum(record, 0, 4), 0);
+  seal(record, 0);
   return record;
 }
 
-/** Undefined when the record is not what was written. */
+/** Undefined when the record is not what was written. Overwrites its checksum. */
 export function decodeChanges(record: Buffer): { main: number; changes: ChangeHeader[] } | undefined {
-  if (record.length < changesHeaderBytes || record.readUInt32LE(0) !== checksum(record, 0, 4)) return undefined;
+  if (record.length < changesHeaderBytes || !isSealed(record, 0)) return undefined;
   const main = record.readDoubleLE(4);
   const changes: ChangeHeader[] = [];
   for (let at = changesHeaderBytes; at < record.length;) {

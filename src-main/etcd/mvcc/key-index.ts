@@ -66,6 +66,11 @@ export class KeyIndex {
     return this.#entries.range(start, end);
   }
 
+  /** As {@link range}, for those who do not stop halfway. */
+  forEach(start: string, end: string | undefined, visit: (entry: KeyEntry) => void): void {
+    this.#entries.forEach(start, end, visit);
+  }
+
   put(key: string, id: ChangeId, lease: LeaseId): KeyEntry {
     const entry = this.#append(key, id);
     if (entry.version === 0) {

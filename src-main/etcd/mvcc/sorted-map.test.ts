@@ -21,9 +21,15 @@ describe('a sorted map', () => {
           const expected = [...left].sort();
           expect(map.size).toBe(expected.length);
           expect([...map.range('', undefined)].map((item) => item.key)).toEqual(expected);
+          const all: string[] = [];
+          map.forEach('', undefined, (item) => all.push(item.key));
+          expect(all).toEqual(expected);
           expect([...map.range(start, end)].map((item) => item.key)).toEqual(
             expected.filter((one) => one >= start && one < end),
           );
+          const visited: string[] = [];
+          map.forEach(start, end, (item) => visited.push(item.key));
+          expect(visited).toEqual([...map.range(start, end)].map((item) => item.key));
           for (const one of inserted) expect(map.get(one)?.key).toBe(left.has(one) ? one : undefined);
         },
       ),

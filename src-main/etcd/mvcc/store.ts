@@ -25,6 +25,8 @@ export interface LeaseKeys {
 }
 
 const emptyValue = new Uint8Array(0);
+/** A range of more keys than this is no reason to remember them. */
+const longRange = 512;
 
 /**
  * The multi-version state in memory and how a change alters it. Two revisions move through it: `tentative`, of the last
@@ -144,12 +146,12 @@ export class MvccStore {
     const limit = request.countOnly ? 0 : request.limit ? request.limit : Infinity;
     const found: { key: ByteString; id: ChangeId }[] = [];
     let count = 0;
-    for (const entry of this.#entries(keyRange(request))) {
+    this.#forEach(keyRange(request), (entry) => {
       const id = putAt(entry, at);
-      if (id === undefined) continue;
+      if (id === undefined) return;
       if (count < limit) found.push({ key: entry.key, id });
       count++;
-    }
+    });
     return { found, count };
   }
 
@@ -180,9 +182,10 @@ export class MvccStore {
     const { found, count } = this.find(request, at);
     const kvs: KeyValue[] = [];
     const pacer = new Pacer();
+    const isLong = found.length > longRange;
     for (const { key, id } of found) {
-      kvs.push(this.#read(key, id, request.keysOnly));
-      if (kvs.length % 128 === 0) await pacer.pace();
+      kvs.push(this.#read(key, id, request.keysOnly, isLong));
+      if (kvs.length % 64 === 0 && pacer.due) await pacer.pace();
     }
     return { revision: revision(current), kvs, count, more: !request.countOnly && count > kvs.length };
   }
@@ -190,7 +193,9 @@ export class MvccStore {
   /** The live entries of a range, newest state. Collected first, so that they can be deleted meanwhile. */
   live(range: KeyRange): KeyEntry[] {
     const entries: KeyEntry[] = [];
-    for (const entry of this.#entries(range)) if (entry.version > 0) entries.push(entry);
+    this.#forEach(range, (entry) => {
+      if (entry.version > 0) entries.push(entry);
+    });
     return entries;
   }
 
@@ -217,17 +222,17 @@ export class MvccStore {
     return commits;
   }
 
-  *#entries(range: KeyRange): Generator<KeyEntry, void> {
+  #forEach(range: KeyRange, visit: (entry: KeyEntry) => void): void {
     if (!range.single) {
-      yield* this.index.range(range.start, range.end);
+      this.index.forEach(range.start, range.end, visit);
       return;
     }
     const entry = this.index.get(range.start);
-    if (entry) yield entry;
+    if (entry) visit(entry);
   }
 
-  #read(key: ByteString, id: ChangeId, keysOnly: boolean | undefined): KeyValue {
-    const kv = this.values.get(key, id);
+  #read(key: ByteString, id: ChangeId, keysOnly: boolean | undefined, once = false): KeyValue {
+    const kv = once ? this.values.getOnce(key, id) : this.values.get(key, id);
     if (!kv) {
       // Only a compaction that overtook this reader takes a found change away.
       if (mainOf(id) <= this.#compacted) throw compactedError();
