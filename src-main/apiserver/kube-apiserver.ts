@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
 import { Context } from '#base/context';
@@ -114,6 +115,11 @@ export class KubeApiServer implements Component {
    */
   listenAlso(host: string, port: number): Promise<Disposable> {
     return this.#listener.listenAlso(host, port);
+  }
+
+  /** Serves a connection that was accepted elsewhere, as if at its own port; ends it unless the server runs. */
+  accept(socket: Socket): void {
+    this.#listener.accept(socket);
   }
 
   /** Throws ListenError when the port cannot be had, StatusError or EtcdError when the store cannot serve. */

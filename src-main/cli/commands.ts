@@ -14,6 +14,10 @@ function nodeCommand(verb: string, summary: string): CommandSpec {
   return { name: `node ${verb}`, positionals: ['NAME'], summary, options: [name, home] };
 }
 
+function masterCommand(verb: string, summary: string): CommandSpec {
+  return { name: `master ${verb}`, positionals: ['NAME'], summary, options: [name, home] };
+}
+
 /** Every command with its flags: what is parsed and what `--help` prints. */
 export const commandSpecs: readonly CommandSpec[] = [
   {
@@ -23,7 +27,12 @@ export const commandSpecs: readonly CommandSpec[] = [
     options: [
       name,
       { name: 'driver', value: 'embedded|docker|ssh', help: 'where worker nodes come from', fallback: 'embedded' },
-      { name: 'masters', value: 'N', help: 'control planes', fallback: '1' },
+      {
+        name: 'masters',
+        value: 'N',
+        help: 'control planes, 1 to 5; usually 1, 3 or 5: members that vote want an odd number',
+        fallback: '1',
+      },
       { name: 'workers', value: 'N', help: 'worker nodes', fallback: '3' },
       { name: 'cpus', value: 'QUANTITY', help: 'CPUs of each worker', fallback: '2 for docker, 4 for embedded' },
       {
@@ -42,11 +51,12 @@ export const commandSpecs: readonly CommandSpec[] = [
       },
       { name: 'ui-port', value: 'N|none', help: 'port of the UI on 127.0.0.1', fallback: 'any free' },
       { name: 'detach', help: 'return when the lab is Ready and leave it running' },
-      { ...json, help: 'print one JSON object: name, server, kubeconfig, uiUrl, pid, etcd' },
+      { ...json, help: 'print one JSON object: name, server, kubeconfig, uiUrl, pid, etcd, masters, store' },
     ],
     examples: [
       'drydock up',
       'drydock up --workers 5 --detach',
+      'drydock up --masters 3',
       'drydock up --driver docker --cpus 2 --memory 2Gi',
       'drydock up --name ci --json --ui-port none --detach',
     ],
@@ -96,6 +106,14 @@ export const commandSpecs: readonly CommandSpec[] = [
   nodeCommand('kill', 'Pull the plug of a node: nothing is told to anybody.'),
   nodeCommand('start', 'Start a node that was killed.'),
   nodeCommand('delete', 'Remove a node: its machine and its Node object.'),
+  {
+    name: 'master list',
+    positionals: [],
+    summary: 'List the masters of a lab, what runs on them and who leads.',
+    options: [name, home, json],
+  },
+  masterCommand('kill', 'Pull the plug of a master: its leases run out, its connections break, the store lives on.'),
+  masterCommand('start', 'Start a master that was killed, and wait until it serves.'),
   {
     name: 'image load',
     positionals: ['NAME|FILE'],

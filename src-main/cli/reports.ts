@@ -128,7 +128,8 @@ async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> 
   };
 }
 
-async function readTruths(host: ControlClient, lab: string): Promise<Truth[]> {
+/** What is true of the lab's machines and components now. */
+export async function readTruths(host: ControlClient, lab: string): Promise<Truth[]> {
   const truths: Truth[] = [];
   for await (const event of host.watch('components', { lab })) {
     if (event.type === 'ERROR') throw StatusError.fromWire(event.status.code, event.status);

@@ -13,6 +13,7 @@ import { detachedVariable, report, ReportingProgress, upDetached } from './detac
 import { commandSpecs, findCommand, renderOverview } from './commands.ts';
 import { down } from './down.ts';
 import { withRunningHost } from './host-access.ts';
+import { runMaster } from './masters.ts';
 import { addNode, decodeNodeAdd } from './nodes.ts';
 import { parseCommandLine, renderHelp, UsageError, type Arguments } from './options.ts';
 import { processTerminal, type Terminal } from './output.ts';
@@ -100,6 +101,10 @@ async function runCommand(
     case 'kubeconfig':
       terminal.out(readKubeconfig(home, lab).trimEnd());
       return 0;
+    case 'master list':
+    case 'master kill':
+    case 'master start':
+      return runMaster(name.replace('master ', ''), home, lab, args, terminal);
     case 'node add':
       return runNodeAdd(home, lab, args, terminal);
     case 'image load':
@@ -190,6 +195,7 @@ async function runUp(
   if (args.flag('detach') && !isDetachedHost) {
     const facts = await upDetached(line, request.home, createProgress(process.stderr, clock));
     terminal.out(renderFacts(facts, args.flag('json')));
+    noteSharedStore(facts, terminal);
     return 0;
   }
   const progress = isDetachedHost ? new ReportingProgress() : createProgress(process.stderr, clock);
@@ -204,6 +210,7 @@ async function runUp(
   if (isDetachedHost) report({ type: 'ready', facts: running.facts });
   else {
     terminal.out(renderFacts(running.facts, args.flag('json')));
+    noteSharedStore(running.facts, terminal);
     if (!args.flag('json')) terminal.error('Ctrl-C stops the lab; everything in it is kept.');
   }
   await untilOver(interruption, running);
@@ -226,6 +233,14 @@ function renderFacts(facts: UpFacts, json: boolean): string {
     '',
     `kubectl --kubeconfig ${facts.kubeconfig} get nodes`,
   ].join('\n');
+}
+
+/** Several masters over one store are not what people mean by a cluster that survives anything: say what is there. */
+function noteSharedStore({ masters, store }: UpFacts, terminal: Terminal): void {
+  if (masters === 1 || store !== 'embedded') return;
+  terminal.error(
+    `The ${masters} masters share the embedded store, which is one process; a lab made with --etcd local:3 has three real etcd members.`,
+  );
 }
 
 /** Lives until `interruption` ends, whatever its labs do meanwhile; then takes everything down in order. */

@@ -7,7 +7,7 @@ import { ClusterError } from '#cluster/errors';
 import { mergeKubeconfig } from '#cluster/kubeconfig';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
 import { resolveHome } from '#cluster/home';
-import type { DriverName } from '#cluster/lab-config';
+import { maxMasters, type DriverName } from '#cluster/lab-config';
 import type { EtcdAccess, RunningLab } from '#cluster/lab-view';
 import type { Installation } from '#host/drivers';
 import { openHost, type OpenHost } from '#host/open-host';
@@ -39,6 +39,9 @@ export interface UpFacts {
   readonly uiUrl: string | null;
   readonly pid: number;
   readonly etcd: EtcdAccess;
+  readonly masters: number;
+  /** What the masters keep their objects in. */
+  readonly store: RunningLab['store']['kind'];
 }
 
 /** Throws UsageError. */
@@ -50,7 +53,7 @@ export function decodeUp(args: Arguments): UpRequest {
   return {
     name: args.text('name') ?? 'lab',
     driver,
-    masters: args.integer('masters', 1, 9),
+    masters: args.integer('masters', 1, maxMasters),
     workers: args.integer('workers', 0, 200),
     cpus: args.quantity('cpus'),
     memoryBytes: args.quantity('memory'),
@@ -130,6 +133,8 @@ function begin(host: OpenHost, request: UpRequest): void {
   } else {
     refuseOtherDriver(host, request);
     if (apiPort) labs.configure(name, { apiPort });
+    // Masters keep nothing of their own: a stopped lab may come back with more of them, or fewer.
+    if (masters !== undefined) labs.configure(name, { masters });
     labs.start(name);
   }
   if (kubeconfig) labs.remember(name, kubeconfig);
@@ -167,6 +172,8 @@ function upFacts(running: RunningLab, uiUrl: string | null): UpFacts {
     uiUrl,
     pid: process.pid,
     etcd: running.etcdAccess,
+    masters: running.config.masters,
+    store: running.store.kind,
   };
 }
 

@@ -10,6 +10,7 @@ export type ClusterErrorCode =
   | 'LAB_STOPPED'
   | 'NODE_EXISTS'
   | 'NODE_MISSING'
+  | 'MASTER_MISSING'
   | 'PORT_TAKEN'
   | 'INVALID'
   | 'UNSUPPORTED'

@@ -29,9 +29,11 @@ export interface LabConfig {
   readonly driver: DriverName;
   readonly masters: number;
   readonly workers: readonly WorkerConfig[];
-  /** Port of the API server on 127.0.0.1, kept from start to start; 0 until the first one. */
+  /** Port of the API servers' one address on 127.0.0.1, kept from start to start; 0 until the first one. */
   readonly apiPort: number;
   readonly etcdPort: number;
+  /** Where each API server answers by itself on 127.0.0.1, when there are several; chosen at the first start. */
+  readonly masterPorts?: readonly number[];
   /** The lab's own Docker network, once it has one: kept, so that nodes keep their addresses. */
   readonly docker?: { readonly subnet: string };
   /** Other kubeconfig files that have the lab's entry. */
@@ -64,8 +66,7 @@ export interface NewLab {
 export function newLabConfig(wanted: NewLab): LabConfig {
   const { name, driver, masters, workers, apiPort = 0, nowMs } = wanted;
   checkName('lab', name);
-  if (masters !== 1)
-    throw new ClusterError('UNSUPPORTED', `${masters} masters: this version runs exactly one; use --masters 1`);
+  checkMasters(masters);
   if (!Number.isInteger(workers) || workers < 0 || workers > maxWorkers) {
     throw new ClusterError('INVALID', `${workers} workers: choose a whole number from 0 to ${maxWorkers}`);
   }
@@ -104,6 +105,8 @@ export function withWorker(config: LabConfig, wanted: NewWorker): { config: LabC
       workers.map((one) => one.name),
     );
   checkName('node', name);
+  if (/^master-\d+$/.test(name))
+    throw new ClusterError('INVALID', `${name} is the name of a master; choose another name for a node`);
   if (workers.some((one) => one.name === name))
     throw new ClusterError('NODE_EXISTS', `node ${name} exists in lab ${config.name}; choose another name`);
   if (workers.length >= maxWorkers)
@@ -152,6 +155,13 @@ function checkName(what: string, name: string): void {
   );
 }
 
+export const maxMasters = 5;
+
+export function checkMasters(masters: number): void {
+  if (Number.isInteger(masters) && masters >= 1 && masters <= maxMasters) return;
+  throw new ClusterError('INVALID', `${masters} masters: choose a whole number from 1 to ${maxMasters}`);
+}
+
 export function checkPort(what: string, port: number): void {
   if (Number.isInteger(port) && port >= 0 && port <= 65535) return;
   throw new ClusterError('INVALID', `${what} ${port}: choose a whole number from 1 to 65535, or 0 for any free port`);
@@ -194,6 +204,9 @@ function decodeLabConfig(value: unknown): LabConfig {
     workers,
     apiPort: asNumber(record['apiPort'], 'apiPort'),
     etcdPort: asNumber(record['etcdPort'], 'etcdPort'),
+    ...(record['masterPorts'] === undefined
+      ? {}
+      : { masterPorts: asArray(record['masterPorts'], 'masterPorts').map((one) => asNumber(one, 'a port')) }),
     ...(record['docker'] === undefined
       ? {}
       : { docker: { subnet: asText(asRecord(record['docker'], 'docker')['subnet'], 'subnet') } }),

@@ -83,6 +83,14 @@ export interface LabFaults {
 /** Where an image comes from: this machine's Docker, or an archive of `docker save`. */
 export type ImageSource = { readonly name: string } | { readonly file: string };
 
+/** The masters of a lab, each of which can be killed and started on its own. Throws ClusterError MASTER_MISSING. */
+export interface LabMasters {
+  /** As pulling its plug: its leases run out, its connections break, the store lives on. Idempotent. */
+  kill(name: string): void;
+  /** Resolves when it serves again. Throws EtcdError or StatusError when the store cannot be read. Idempotent. */
+  start(context: Context, name: string): Promise<void>;
+}
+
 /** A running lab as its host uses it. */
 export interface RunningLab {
   readonly config: LabConfig;
@@ -90,9 +98,11 @@ export interface RunningLab {
   readonly kubeconfigPath: string;
   readonly etcdAccess: EtcdAccess;
   readonly etcd: EtcdClient;
+  readonly store: { readonly kind: 'embedded' | 'local' | 'external' };
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;
+  readonly masters: LabMasters;
   readonly faults: LabFaults;
   /** Answers with the new node's name when it is Ready. */
   addWorker(context: Context, wanted: NewWorker, onSteps?: (steps: readonly LabStep[]) => void): Promise<string>;

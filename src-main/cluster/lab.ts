@@ -17,10 +17,10 @@ import type { MachineProgress } from '#machines/machine';
 import { apiAddress, balancerPoolOf } from './addresses.ts';
 import { installAddons } from './addons.ts';
 import { BootstrapToken } from './bootstrap-token.ts';
-import { ControlPlane } from './control-plane.ts';
 import { untilDnsAnswers } from './dns-readiness.ts';
 import { FaultInjector } from './faults/fault-injector.ts';
 import { HostAccess } from './host-access.ts';
+import { masterName, Masters } from './masters/masters.ts';
 import { forgetSshSecrets, saveSshSecrets, sshSecretsOf } from './ssh-config.ts';
 import { Steps } from './steps.ts';
 import { RemoteWorker } from './workers/remote-worker.ts';
@@ -39,8 +39,6 @@ import { EmbeddedStore } from './stores/embedded-store.ts';
 import type { LabStore } from './stores/lab-store.ts';
 import { TruthTeller } from './truths.ts';
 
-export const masterName = 'master-1';
-const masterIp = apiAddress.ip;
 const nodeReadyTimeoutMs = 60_000;
 
 export interface LabOptions {
@@ -55,14 +53,14 @@ export interface LabOptions {
   readonly onConfig: (config: LabConfig) => void;
 }
 
-/** A cluster whose master is in this process: its control plane, its workers of every driver, the ways in from outside. */
+/** A cluster whose masters are in this process: its store, its masters, its workers of every driver, the ways in from outside. */
 export class Lab implements RunningLab {
-  readonly controlPlane: ControlPlane;
+  readonly store: LabStore;
+  readonly masters: Masters;
   readonly fabric: Fabric;
   readonly admin: Transport;
   readonly faults: FaultBook;
   readonly #options: LabOptions;
-  readonly #store: LabStore;
   readonly #workers = new Map<string, Worker>();
   readonly #hostAccess: HostAccess;
   readonly #factory: WorkerFactory;
@@ -75,16 +73,17 @@ export class Lab implements RunningLab {
     this.#config = config;
     this.#truths = new TruthTeller(() => clock.now());
     this.fabric = new Fabric({ clock, random });
-    this.fabric.addNode(masterName, masterIp);
-    this.#store = new EmbeddedStore({ master: masterName, folder, port: config.etcdPort, pki, clock, logger });
-    this.controlPlane = new ControlPlane({
-      ...{ master: masterName, pki, clock, random, logger },
-      ...{ apiPort: config.apiPort, store: this.#store },
+    // All masters have this one address on the lab's network, as they have one address on this computer.
+    this.fabric.addNode(masterName(0), apiAddress.ip);
+    this.store = new EmbeddedStore({ master: masterName(0), folder, port: config.etcdPort, pki, clock, logger });
+    this.masters = new Masters({
+      ...{ lab: config.name, store: this.store, pki, clock, random, logger },
+      ...{ apiPort: config.apiPort, masterPorts: config.masterPorts ?? [] },
       balancerPool: () => balancerPoolOf(this.#config),
       kubelets: (context, nodeName) => this.#kubeletOf(context, nodeName),
     });
     const userAgent = `drydock/${kubernetesVersion}`;
-    this.admin = new InProcessTransport({ handler: this.controlPlane.handler, user: identities.admin, userAgent });
+    this.admin = new InProcessTransport({ handler: this.masters.connect(), user: identities.admin, userAgent });
     this.#hostAccess = new HostAccess({
       informers: new SharedInformerFactory({ client: new RestClient(this.admin), clock, random, logger }),
       workers: () => this.workers,
@@ -96,7 +95,7 @@ export class Lab implements RunningLab {
     this.faults = new FaultBook({ inject: injector.inject, clock, logger: logger.named('faults') });
     this.#factory = new WorkerFactory({
       ...{ lab: config, folder, pki, drivers, clock, random, logger, fabric: this.fabric },
-      ...{ controlPlane: this.controlPlane, admin },
+      ...{ masters: this.masters, admin },
       token: new BootstrapToken(pki.folder, clock),
     });
   }
@@ -105,16 +104,16 @@ export class Lab implements RunningLab {
     return this.#config;
   }
   get server(): string {
-    return `https://127.0.0.1:${this.controlPlane.apiServer.port}`;
+    return `https://127.0.0.1:${this.#config.apiPort}`;
   }
   get kubeconfigPath(): string {
     return labKubeconfigPath(this.#options.folder);
   }
   get etcd(): EtcdClient {
-    return this.#store.client;
+    return this.store.client;
   }
   get etcdAccess(): EtcdAccess {
-    return this.#store.access;
+    return this.store.access;
   }
   get workers(): readonly Worker[] {
     return [...this.#workers.values()];
@@ -134,6 +133,12 @@ export class Lab implements RunningLab {
     for (const driver of new Set(this.#config.workers.map((one) => one.driver)))
       await this.#prepareDriver(context, driver, onProgress);
     for (const worker of this.#config.workers) this.#workers.set(worker.name, this.#factory.create(worker));
+  }
+
+  /** The store, then the API servers. */
+  async startApi(context: Context): Promise<void> {
+    await this.store.start(context);
+    await this.masters.startApi(context);
   }
 
   /** Makes the API server reachable for workers outside this process. After `startApi`. */
@@ -249,7 +254,7 @@ export class Lab implements RunningLab {
   }
 
   truths(): Promise<readonly LabTruth[]> {
-    return this.#truths.tell(this.controlPlane, this.workers, masterName, masterIp);
+    return this.#truths.tell(this.masters, this.store, this.workers);
   }
 
   async stop(): Promise<void> {
@@ -259,7 +264,8 @@ export class Lab implements RunningLab {
       await Promise.all(this.workers.map((worker) => worker.stop(Context.background())));
     } finally {
       for (const worker of this.workers) if (worker instanceof RemoteWorker) worker.close();
-      await this.controlPlane.stop();
+      await this.masters.stop();
+      await this.store.stop();
     }
   }
 
@@ -267,7 +273,8 @@ export class Lab implements RunningLab {
   crash(): void {
     this.#hostAccess.close();
     for (const worker of this.workers) worker.crash();
-    this.controlPlane.crash();
+    this.masters.crash();
+    this.store.crash();
   }
 
   async #prepareDriver(

@@ -42,6 +42,7 @@ const steps = {
 
 const defaultApiPort = 6443;
 const defaultEtcdPort = 2379;
+const firstMasterPort = 16_443;
 
 /**
  * Brings a lab up, as `kubeadm init` and `join` do: keys, store, API server, controllers, addons, workers. Resolves when every node is
@@ -67,12 +68,12 @@ export async function startLab(context: Context, options: StartLabOptions): Prom
   try {
     const prepare = (report: (progress: MachineProgress) => void) => lab.prepareWorkers(context, report);
     await (remote.length > 0 ? progress.run(driversText, prepare) : prepare(() => {}));
-    await progress.run(steps.api, () => lab.controlPlane.startApi(context));
+    await progress.run(steps.api, () => lab.startApi(context));
     writeFileAtomic(
       labKubeconfigPath(folder),
       renderKubeconfig(kubeconfigFacts({ name: config.name, folder, server: lab.server })),
     );
-    await progress.run(steps.controllers, () => lab.controlPlane.startControllers(context));
+    await progress.run(steps.controllers, () => lab.masters.startControllers(context));
     await lab.connectWorkers();
     lab.openHostAccess();
     await progress.run(steps.addons, () => lab.installAddons(context));
@@ -114,10 +115,24 @@ function joinText(names: readonly string[]): string {
 /** Ports of a lab are chosen once and kept: kubeconfigs of a stopped lab stay true. */
 async function choosePorts(config: LabConfig): Promise<LabConfig> {
   checkPort('API port', config.apiPort);
-  if (config.apiPort !== 0 && config.etcdPort !== 0) return config;
+  const masterPorts = await chooseMasterPorts(config);
+  if (config.apiPort !== 0 && config.etcdPort !== 0 && masterPorts === config.masterPorts) return config;
   const apiPort = config.apiPort || (await freePort(defaultApiPort));
   const etcdPort = config.etcdPort || (await freePort(defaultEtcdPort));
-  return { ...config, apiPort, etcdPort };
+  const { masterPorts: _, ...rest } = config;
+  return { ...rest, apiPort, etcdPort, ...(masterPorts ? { masterPorts } : {}) };
+}
+
+/** Each of several masters has a port of its own; the same one each time, unless somebody else took it. */
+async function chooseMasterPorts({ masters, masterPorts: known = [] }: LabConfig): Promise<LabConfig['masterPorts']> {
+  if (masters === 1) return undefined;
+  const chosen: number[] = [];
+  for (let i = 0; i < masters; i++) {
+    let port = await freePort(known[i] ?? firstMasterPort + i);
+    while (chosen.includes(port)) port = await freePort(0);
+    chosen.push(port);
+  }
+  return chosen.length === known.length && chosen.every((port, i) => port === known[i]) ? known : chosen;
 }
 
 function explain(error: unknown, folder: string): unknown {

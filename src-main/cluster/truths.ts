@@ -1,10 +1,14 @@
 import { latencyBounds, type RequestSeries } from '#apiserver/api-server-metrics';
 import type { Component } from '#base/component';
+import type { LeaderElected } from '#client/leader-elected';
 import { Context } from '#base/context';
 import { hopName } from '#machines/ssh/target';
-import type { ControlPlane } from './control-plane.ts';
+import { apiAddress } from './addresses.ts';
 import type { Worker } from './workers/worker.ts';
 import type { LabTruth } from './lab-view.ts';
+import type { Master } from './masters/master.ts';
+import type { Masters } from './masters/masters.ts';
+import type { LabStore, StoreMember } from './stores/lab-store.ts';
 
 type ComponentTruth = Extract<LabTruth, { kind: 'component' }>;
 type Metrics = Readonly<Record<string, number>>;
@@ -17,38 +21,46 @@ export class TruthTeller {
   readonly #since = new Map<string, { readonly state: string; readonly sinceMs: number }>();
   readonly #counts = new Map<string, { readonly count: number; readonly atMs: number; readonly perSecond: number }>();
 
-  readonly #latencies: { readonly atMs: number; readonly totals: readonly number[] }[] = [];
+  readonly #latencies = new Map<string, { readonly atMs: number; readonly totals: readonly number[] }[]>();
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  async tell(
-    controlPlane: ControlPlane,
-    workers: readonly Worker[],
-    master: string,
-    masterIp: string,
-  ): Promise<readonly LabTruth[]> {
-    const { apiServer, store, scheduler, controllerManager } = controlPlane;
-    const storeMetrics = await this.#storeMetrics(controlPlane);
-    const here = { machine: master };
+  async tell(masters: Masters, store: LabStore, workers: readonly Worker[]): Promise<readonly LabTruth[]> {
+    const storeMetrics = await this.#storeMetrics(store);
     return [
-      this.#master(master, masterIp),
-      ...store.members.map((member) => this.#component(member, 'etcd', here, storeMetrics)),
-      this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(controlPlane)),
+      ...masters.list.flatMap((master) => this.#master(masters, master)),
+      ...store.members.map((member) => this.#component(member, 'etcd', whereIs(member, masters, store), storeMetrics)),
+      ...(await Promise.all(workers.map((worker) => this.#worker(worker)))).flat(),
+    ];
+  }
+
+  #master(masters: Masters, master: Master): readonly LabTruth[] {
+    const { name, state, sinceMs, apiServer, scheduler, controllerManager } = master;
+    const address = masters.list.length > 1 ? masters.addressOf(master) : apiAddress.ip;
+    const here = { machine: name };
+    return [
+      {
+        ...{
+          kind: 'machine',
+          id: `machine/${name}`,
+          name,
+          role: 'master',
+          driver: 'embedded',
+          address,
+          state,
+          sinceMs,
+        },
+      },
+      this.#component(apiServer, 'kube-apiserver', here, this.#apiMetrics(master)),
       this.#component(
         scheduler,
         'kube-scheduler',
-        { ...here, note: scheduler.isLeader ? 'leader' : 'candidate' },
+        { ...here, ...roleOf(scheduler) },
         queueMetrics(scheduler.queueCounts),
       ),
-      this.#component(
-        controllerManager,
-        'kube-controller-manager',
-        { ...here, note: controllerManager.isLeader ? 'leader' : 'candidate' },
-        {},
-      ),
-      ...(await Promise.all(workers.map((worker) => this.#worker(worker)))).flat(),
+      this.#component(controllerManager, 'kube-controller-manager', { ...here, ...roleOf(controllerManager) }, {}),
     ];
   }
 
@@ -69,12 +81,6 @@ export class TruthTeller {
     ];
   }
 
-  #master(name: string, address: string): LabTruth {
-    const id = `machine/${name}`;
-    const sinceMs = this.#sinceOf(id, 'running');
-    return { kind: 'machine', id, name, role: 'master', driver: 'embedded', address, state: 'running', sinceMs };
-  }
-
   #component(
     component: Pick<Component, 'name' | 'state'>,
     kind: ComponentTruth['component'],
@@ -93,26 +99,27 @@ export class TruthTeller {
     return sinceMs;
   }
 
-  async #storeMetrics({ store }: ControlPlane): Promise<Metrics> {
+  async #storeMetrics(store: LabStore): Promise<Metrics> {
     if (!store.members.some((member) => member.state === 'running')) return {};
     const { revision, keys, watchers, dbSizeBytes } = await store.client.status(Context.background());
     return { revision, keys, watchers, dbSizeBytes, writesPerSecond: this.#rate('etcd', revision) };
   }
 
-  #apiMetrics({ apiServer }: ControlPlane): Metrics {
+  #apiMetrics({ name, apiServer }: Master): Metrics {
     if (apiServer.state !== 'running') return {};
     const { requests, watchers } = apiServer.metrics;
     const total = requests.reduce((sum, series) => sum + series.count, 0);
     let watches = 0;
     for (const count of watchers.values()) watches += count;
-    return { requestsPerSecond: this.#rate('apiserver', total), p99Ms: this.#p99(requests), watches };
+    return { requestsPerSecond: this.#rate(`apiserver/${name}`, total), p99Ms: this.#p99(name, requests), watches };
   }
 
   /** Of the answers of the last ten seconds or so: what a start took long ago says nothing about now. */
-  #p99(requests: readonly RequestSeries[]): number {
+  #p99(master: string, requests: readonly RequestSeries[]): number {
     const nowMs = this.#now();
     const totals = bucketTotals(requests);
-    const windows = this.#latencies;
+    const windows = this.#latencies.get(master) ?? [];
+    this.#latencies.set(master, windows);
     windows.push({ atMs: nowMs, totals });
     while (windows.length > 1 && nowMs - (windows[1]?.atMs ?? nowMs) >= latencyWindowMs) windows.shift();
     const before = windows[0]?.totals ?? [];
@@ -128,6 +135,21 @@ export class TruthTeller {
     this.#counts.set(name, { count, atMs: nowMs, perSecond });
     return perSecond;
   }
+}
+
+/** A dead candidate is none. */
+function roleOf({ state, isLeader }: Pick<LeaderElected, 'state' | 'isLeader'>): { readonly note?: string } {
+  return state === 'running' ? { note: isLeader ? 'leader' : 'candidate' } : {};
+}
+
+/** The card a member is shown on: the master's that has its number; what all masters share lies with the first and says so. */
+function whereIs(member: StoreMember, masters: Masters, { members }: LabStore): { machine: string; note?: string } {
+  const { list } = masters;
+  const place = members.length > 1 ? members.indexOf(member) : 0;
+  const machine = (list[place] ?? list[0])?.name ?? '';
+  if (member.note !== undefined) return { machine, note: member.note };
+  const shared = members.length === 1 && list.length > 1;
+  return shared ? { machine, note: `shared by ${list.length} masters` } : { machine };
 }
 
 function queueMetrics(

@@ -25,6 +25,10 @@ export interface NodeName extends LabName {
   readonly node: string;
 }
 
+export interface MasterName extends LabName {
+  readonly master: string;
+}
+
 /** Passed through to the lab's API server as its administrator. */
 export interface ApiCall extends LabName {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -80,6 +84,10 @@ export interface Calls {
   'node.start': { request: NodeName; response: Empty };
   /** Removes the machine and its Node object. */
   'node.delete': { request: NodeName; response: Empty };
+  /** As pulling its plug; the store lives on. */
+  'master.kill': { request: MasterName; response: Empty };
+  /** Answers when it serves again. */
+  'master.start': { request: MasterName; response: Empty };
   'api.request': { request: ApiCall; response: ApiAnswer };
   /** At `revision`, or now. NotFound when there is no such key, Expired when the revision was compacted. */
   'store.get': { request: LabName & { readonly key: string; readonly revision?: number }; response: StoreValue };

@@ -62,6 +62,8 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'node.kill': (context, { lab, node }) => done(() => labs.running(lab).killWorker(context, node)),
     'node.start': (context, { lab, node }) => done(() => labs.running(lab).startWorker(context, node)),
     'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
+    'master.kill': (_context, { lab, master }) => done(() => labs.running(lab).masters.kill(master)),
+    'master.start': (context, { lab, master }) => done(() => labs.running(lab).masters.start(context, master)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
     'store.get': (context, { lab, key, revision }) =>
       answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
@@ -216,6 +218,7 @@ const reasonOf: Readonly<Record<ClusterErrorCode, StatusReason>> = {
   LAB_STOPPED: 'Conflict',
   NODE_EXISTS: 'AlreadyExists',
   NODE_MISSING: 'NotFound',
+  MASTER_MISSING: 'NotFound',
   PORT_TAKEN: 'Conflict',
   INVALID: 'Invalid',
   UNSUPPORTED: 'Invalid',

@@ -95,7 +95,7 @@ export class Labs {
   }
 
   /** Changes what a stopped lab is started with. */
-  configure(name: string, change: Partial<Pick<LabConfig, 'apiPort' | 'kubeconfigs'>>): void {
+  configure(name: string, change: Partial<Pick<LabConfig, 'apiPort' | 'kubeconfigs' | 'masters'>>): void {
     const entry = this.#require(name);
     entry.config = { ...entry.config, ...change };
     saveLabConfig(this.#options.home.labFolder(name), entry.config);

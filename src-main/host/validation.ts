@@ -33,6 +33,8 @@ const subdomain = text({
 });
 const lab = { lab: label };
 const node = { ...lab, node: subdomain };
+const master = { ...lab, master: label };
+const masters = whole(1, 5);
 const empty = fields({});
 const driver = oneOf('embedded', 'docker', 'ssh');
 const cpus = whole(1, 1024);
@@ -85,7 +87,7 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'lab.create': fields({
     name: label,
     driver,
-    masters: whole(1, 7),
+    masters,
     workers: whole(0, 200),
     cpus: optional(cpus),
     memoryBytes: optional(memoryBytes),
@@ -104,6 +106,8 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'node.kill': fields(node),
   'node.start': fields(node),
   'node.delete': fields(node),
+  'master.kill': fields(master),
+  'master.start': fields(master),
   'api.request': fields({
     ...lab,
     method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'),
@@ -128,7 +132,7 @@ const callChecks: { readonly [N in CallName]: Check } = {
       panelWidthPx: optional(whole(240, 2000)),
       panelTab: optional(text({ max: 40 })),
       lab: optional(text({ max: 63 })),
-      masters: optional(whole(1, 7)),
+      masters: optional(masters),
       workers: optional(whole(0, 200)),
       driver: optional(driver),
       nodeCpus: optional(cpus),

@@ -129,6 +129,8 @@ export class FakeHost {
       'node.kill': (_context, request) => this.#called('node.kill', request, {}),
       'node.start': (_context, request) => this.#called('node.start', request, {}),
       'node.delete': (_context, request) => this.#called('node.delete', request, {}),
+      'master.kill': (_context, request) => this.#called('master.kill', request, {}),
+      'master.start': (_context, request) => this.#called('master.start', request, {}),
       'api.request': async (_context, request) => {
         this.asked.push(`${request.method} ${request.path}`);
         this.onCall('api.request', { ...request });

@@ -11,6 +11,7 @@ import { nodes, pods } from '#client/resources';
 import { RestClient } from '#client/rest-client';
 import type { Lab } from '#cluster/lab';
 import { newLabConfig } from '#cluster/lab-config';
+import { freePort } from '#cluster/ports';
 import { startLab } from '#cluster/start-lab';
 
 /** Lab time that passes between two looks at what is waited for. */
@@ -37,14 +38,17 @@ export class SteppedLab {
     this.#folder = folder;
   }
 
-  static async start(workers: number): Promise<SteppedLab> {
+  static async start(workers: number, masters = 1): Promise<SteppedLab> {
     const clock = new SteppedClock();
     const warnings: LogEntry[] = [];
     const folder = mkdtempSync(join(tmpdir(), 'drydock-stepped-'));
+    // Of the system's choice: other labs on this computer look for the usual ones.
+    const apiPort = await freePort(0);
+    const config = newLabConfig({ name: 'lab', driver: 'embedded', masters, workers, apiPort, nowMs: clock.now() });
     const lab = await atRealPace(
       clock,
       startLab(Context.background(), {
-        config: newLabConfig({ name: 'lab', driver: 'embedded', masters: 1, workers, nowMs: clock.now() }),
+        config: { ...config, etcdPort: await freePort(0) },
         folder,
         clock,
         logger: new SinkLogger(clock, (entry) => void warnings.push(entry), 'warn', 'lab'),
@@ -96,7 +100,7 @@ export class SteppedLab {
 
   /** Resolves when nothing goes on any more at this moment of lab time: no write came for some rounds. */
   async settle(): Promise<void> {
-    const { store } = this.lab.controlPlane;
+    const { store } = this.lab;
     let seen = -1;
     for (let quiet = 0; quiet < quietRounds; quiet++) {
       await turns();

@@ -40,7 +40,7 @@ function untilReady(name: string, count: number): Promise<number> {
 }
 
 test('without the scheduler pods wait; the next one takes over when the lease of the last has run out', async () => {
-  const { scheduler } = at.lab.controlPlane;
+  const { scheduler } = at.lab.masters.require('master-1');
   scheduler.crash();
   await deploy('web', 2);
   await at.pass(10 * second);
@@ -53,7 +53,7 @@ test('without the scheduler pods wait; the next one takes over when the lease of
 });
 
 test('without the controller manager a Deployment is only a wish', async () => {
-  const { controllerManager } = at.lab.controlPlane;
+  const { controllerManager } = at.lab.masters.require('master-1');
   controllerManager.crash();
   await deploy('web', 2);
   await at.pass(10 * second);
@@ -63,19 +63,20 @@ test('without the controller manager a Deployment is only a wish', async () => {
 });
 
 test('without the API server nobody is answered and what runs goes on; then everybody comes back', async () => {
-  const { controlPlane, kubeconfigPath } = at.lab;
+  const { kubeconfigPath } = at.lab;
+  const { apiServer } = at.lab.masters.require('master-1');
   await deploy('web', 2);
   await untilReady('web', 2);
   const before = (await podsOf('web')).map(({ status }) => status?.containerStatuses?.[0]?.containerID).sort();
 
-  controlPlane.apiServer.crash();
+  apiServer.crash();
   const overHttps = adminTransport(kubeconfigPath);
   const request = { method: 'GET', path: '/api/v1/namespaces/default/pods' } as const;
   await expect(at.drive(overHttps.request(at.context, request))).rejects.toThrow(/ECONNREFUSED/);
   await expect(at.lab.admin.request(at.context, request)).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
   await at.pass(20 * second);
 
-  await at.drive(controlPlane.apiServer.start(at.context));
+  await at.drive(apiServer.start(at.context));
   expect(await at.drive(overHttps.request(at.context, request))).toMatchObject({ kind: 'PodList', items: [{}, {}] });
   await deploy('more', 2);
   await untilReady('more', 2);
@@ -84,7 +85,7 @@ test('without the API server nobody is answered and what runs goes on; then ever
 });
 
 test('without the store the API server says so; then it serves what was acknowledged', async () => {
-  const { store: etcd } = at.lab.controlPlane;
+  const { store: etcd } = at.lab;
   const client = at.client<ConfigMap>(configMaps);
   const draft = (name: string): ConfigMap => ({
     apiVersion: 'v1',

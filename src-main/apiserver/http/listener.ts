@@ -6,7 +6,7 @@ import {
   type Http2ServerResponse,
 } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, yieldToEventLoop } from '#base/clock';
 import type { Component, ComponentState } from '#base/component';
@@ -50,11 +50,7 @@ export class ApiServerListener implements Component {
   readonly #options: ListenerOptions;
   readonly #sockets = new Set<Duplex>();
   readonly #sessions = new Set<Http2Session>();
-  /** `connection` may be emitted by whoever has one (node:net): the server takes it as if it had accepted it. */
-  readonly #extra = new ExtraAddresses((socket) => {
-    if (this.#server) this.#server.emit('connection', socket);
-    else socket.destroy();
-  });
+  readonly #extra = new ExtraAddresses((socket) => this.accept(socket));
   #state: ComponentState = 'stopped';
   #server: Http2SecureServer | undefined;
   #life: { readonly context: Context; readonly cancel: () => void } | undefined;
@@ -81,6 +77,12 @@ export class ApiServerListener implements Component {
   listenAlso(host: string, port: number): Promise<Disposable> {
     present(this.#server, 'the listener runs');
     return this.#extra.add(host, port);
+  }
+
+  /** Serves a connection that somebody else accepted (node:net: who has one may emit it); ends it when nothing runs here. */
+  accept(socket: Socket): void {
+    if (this.#server && this.#state === 'running') this.#server.emit('connection', socket);
+    else socket.destroy();
   }
 
   /** Throws {@link ListenError}. */

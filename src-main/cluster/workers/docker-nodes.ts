@@ -16,7 +16,8 @@ export interface DockerNodesOptions {
   readonly lab: LabConfig;
   readonly pki: ClusterPki;
   readonly clock: Clock;
-  readonly apiPort: () => number;
+  /** Of the API servers' one address, on 127.0.0.1. */
+  readonly apiPort: number;
   /** Makes the API server listen on an address of this computer besides 127.0.0.1. */
   readonly listenAlso: (host: string) => Promise<void>;
   readonly bootstrapToken: (context: Context) => Promise<string>;
@@ -98,7 +99,7 @@ export class DockerNodes {
   }
 
   #upstream(): SocketAddress {
-    const port = this.#options.apiPort();
+    const port = this.#options.apiPort;
     return { ip: this.#network?.gatewayIsHost ? this.#network.gateway : hostName, port };
   }
 }

@@ -24,7 +24,8 @@ export interface SshNodesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly apiPort: () => number;
+  /** Of the API servers' one address, on 127.0.0.1. */
+  readonly apiPort: number;
   readonly bootstrapToken: (context: Context) => Promise<string>;
 }
 
@@ -63,7 +64,7 @@ export class SshNodes {
 
   #machine(name: string, ssh: SshMachineConfig): SshMachine {
     const { apiPort, logger } = this.#options;
-    return openSshMachine(name, ssh, this.#options, (stream) => relayToApi(stream, apiPort(), logger));
+    return openSshMachine(name, ssh, this.#options, (stream) => relayToApi(stream, apiPort, logger));
   }
 }
 

@@ -8,8 +8,8 @@ import type { FaultGuard } from '#machines/guard/fault-guard';
 import type { Fabric } from '#machines/embedded/fabric';
 import type { MachineProgress } from '#machines/machine';
 import type { BootstrapToken } from '../bootstrap-token.ts';
-import type { ControlPlane } from '../control-plane.ts';
 import type { DriverName, LabConfig, WorkerConfig } from '../lab-config.ts';
+import type { Masters } from '../masters/masters.ts';
 import type { ClusterPki } from '../pki.ts';
 import { DockerNodes } from './docker-nodes.ts';
 import type { SshNodes } from './ssh-nodes.ts';
@@ -33,7 +33,7 @@ export interface WorkerFactoryOptions {
   readonly folder: string;
   readonly pki: ClusterPki;
   readonly fabric: Fabric;
-  readonly controlPlane: ControlPlane;
+  readonly masters: Masters;
   readonly admin: KubeClient;
   readonly token: BootstrapToken;
   readonly drivers: RealNodeDrivers;
@@ -83,27 +83,27 @@ export class WorkerFactory {
   create(config: WorkerConfig): Worker {
     if (config.driver === 'docker' && this.#docker) return this.#docker.worker(config);
     if (config.driver === 'ssh' && config.ssh && this.#ssh) return this.#ssh.worker(config, config.ssh);
-    const { fabric, clock, random, logger, controlPlane } = this.#options;
-    return new EmbeddedWorker({ config, fabric, handler: controlPlane.handler, clock, random, logger });
+    const { fabric, clock, random, logger, masters } = this.#options;
+    return new EmbeddedWorker({ config, fabric, handler: masters.connect(), clock, random, logger });
   }
 
   /** ssh2 is loaded only where a machine is reached by SSH. */
   async #createSsh(): Promise<SshNodes> {
-    const { folder, pki, drivers, clock, random, logger, controlPlane, token, admin } = this.#options;
+    const { lab, folder, pki, drivers, clock, random, logger, token, admin } = this.#options;
     const { SshNodes } = await import('./ssh-nodes.ts');
     return new SshNodes({
       ...{ folder, pki, agentBundle: drivers.agentBundle, clock, random, logger },
-      apiPort: () => controlPlane.apiServer.port,
+      apiPort: lab.apiPort,
       bootstrapToken: (context) => token.offer(context, admin),
     });
   }
 
   #createDocker(driver: DockerDriver): DockerNodes {
-    const { lab, pki, clock, controlPlane, token, admin } = this.#options;
+    const { lab, pki, clock, masters, token, admin } = this.#options;
     return new DockerNodes({
       ...{ driver, lab, pki, clock },
-      apiPort: () => controlPlane.apiServer.port,
-      listenAlso: (host) => controlPlane.listenAlso(host),
+      apiPort: lab.apiPort,
+      listenAlso: (host) => masters.listenAlso(host),
       bootstrapToken: (context) => token.offer(context, admin),
     });
   }
