@@ -179,7 +179,10 @@ export type EtcdErrorCode =
   | 'CORRUPT'
   | 'DUPLICATE_KEY'
   | 'INVALID_ARGUMENT'
-  | 'UNAVAILABLE';
+  /** Nobody carried it out. */
+  | 'UNAVAILABLE'
+  /** No answer in time, or the connection broke on the way: a write may have been made or not. */
+  | 'TIMEOUT';
 
 export class EtcdError extends CodedError<EtcdErrorCode> {
   override readonly name = 'EtcdError';

@@ -14,6 +14,7 @@ const codes: Readonly<Record<EtcdErrorCode, Code>> = {
   DUPLICATE_KEY: 'INVALID_ARGUMENT',
   INVALID_ARGUMENT: 'INVALID_ARGUMENT',
   UNAVAILABLE: 'UNAVAILABLE',
+  TIMEOUT: 'UNAVAILABLE',
 };
 
 /** Texts of etcd for what the store words for people, with the name of its file. */

@@ -1,0 +1,250 @@
+import {
+  Client,
+  connectivityState,
+  credentials,
+  Metadata,
+  status,
+  type ChannelCredentials,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
+import { CancelledError } from '#base/errors';
+import { EtcdError } from '../client.ts';
+import { decodeMessage, encodeMessage } from '../rpc/schema.ts';
+import { toEtcdError, type GrpcFailure } from './errors.ts';
+
+/** PEM texts. Without `cert` and `key` the client shows no certificate. */
+export interface RemoteTls {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** One method of etcd's API, its messages named as in rpc/schema.ts. */
+export interface RemoteMethod {
+  readonly path: string;
+  readonly request: string;
+  readonly response: string;
+}
+
+export interface StreamOptions {
+  readonly requireLeader: boolean;
+  /** Nothing follows the first message. */
+  readonly oneRequest?: boolean;
+}
+
+/** A failed call, with what gRPC said. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+  readonly failure: GrpcFailure;
+  readonly etcdError: EtcdError;
+
+  constructor(failure: GrpcFailure, endpoint: string) {
+    super(failure.details);
+    this.failure = failure;
+    this.etcdError = toEtcdError(failure, endpoint);
+  }
+}
+
+/** How long an answer may take before it is asked whether the member lives, and how long it has to answer that. */
+const patienceMs = 800;
+const pulseMs = 1_000;
+
+const pulse: RemoteMethod = {
+  path: '/etcdserverpb.Maintenance/Status',
+  request: 'StatusRequest',
+  response: 'StatusResponse',
+};
+
+/**
+ * HTTP/2 pings find out about hosts that vanished without a word. etcd ends connections that ping more often than every 5 s.
+ * Retries are this room's business: the library would not know which requests may be sent twice.
+ */
+const channelOptions = {
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.enable_retries': 0,
+  'grpc.enable_http_proxy': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.service_config_disable_resolution': 1,
+} as const;
+
+/** The connection to one member. A member that does not even answer its status is given up: its calls fail, streams too. */
+export class Connection {
+  readonly endpoint: string;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #underWay = new Set<(why: GrpcFailure) => void>();
+  #pulse: Promise<void> | undefined;
+
+  constructor(endpoint: string, tls: RemoteTls | undefined, clock: Clock) {
+    this.endpoint = endpoint;
+    this.#clock = clock;
+    const { host, protocol } = new URL(endpoint);
+    this.#client = new Client(host, protocol === 'https:' ? secure(tls) : credentials.createInsecure(), channelOptions);
+  }
+
+  get isReady(): boolean {
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** Resolves when requests can be sent. Throws EtcdError UNAVAILABLE with the reason: nothing was sent. */
+  async ready(context: Context, withinMs: number): Promise<void> {
+    const channel = this.#client.getChannel();
+    const deadlineMs = this.#clock.now() + withinMs;
+    for (;;) {
+      context.check();
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) return;
+      if (state === connectivityState.TRANSIENT_FAILURE) throw await this.#whyNot(context);
+      if (this.#clock.now() >= deadlineMs)
+        throw new EtcdError('UNAVAILABLE', `${this.endpoint} does not answer: no connection within ${withinMs} ms`);
+      await new Promise<void>((resolve) => {
+        channel.watchConnectivityState(state, deadlineMs + 1, () => resolve());
+      });
+    }
+  }
+
+  /** Throws {@link CallError}; CancelledError when `context` ends first. */
+  unary<Answer>(
+    context: Context,
+    method: RemoteMethod,
+    message: object,
+    options: { readonly timeoutMs: number; readonly requireLeader?: boolean; readonly patient?: boolean },
+  ): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        link.dispose();
+        patience.dispose();
+        this.#underWay.delete(giveUp);
+        act();
+      };
+      const giveUp = (why: GrpcFailure): void => {
+        settle(() => reject(new CallError(why, this.endpoint)));
+        call.cancel();
+      };
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        (request: object) => encodeMessage(method.request, request),
+        (bytes) => decodeMessage<Answer & object>(method.response, bytes),
+        message,
+        metadata(options.requireLeader === true),
+        { deadline: this.#clock.now() + options.timeoutMs },
+        (error: ServiceError | null, answer?: Answer) => {
+          settle(() => {
+            if (!error && answer !== undefined) resolve(answer);
+            else if (context.ended) reject(new CancelledError(context.endedBy ?? 'cancelled'));
+            else reject(new CallError(toFailure(error, options.timeoutMs), this.endpoint));
+          });
+        },
+      );
+      this.#underWay.add(giveUp);
+      const patience = this.#clock.setTimer(patienceMs, () => {
+        if (options.patient !== true) void this.#feelPulse(context);
+      });
+      const link = context.onEnd(() => call.cancel());
+    });
+  }
+
+  /** Messages in, messages out, until `context` ends or the reader stops. Throws {@link CallError}. */
+  async *stream<Answer>(
+    context: Context,
+    method: RemoteMethod,
+    first: object,
+    options: StreamOptions,
+  ): AsyncGenerator<Answer> {
+    const call = this.#client.makeBidiStreamRequest(
+      method.path,
+      (request: object) => encodeMessage(method.request, request),
+      (bytes) => decodeMessage<Answer & object>(method.response, bytes),
+      metadata(options.requireLeader),
+    );
+    let givenUp: GrpcFailure | undefined;
+    const giveUp = (why: GrpcFailure): void => {
+      givenUp = why;
+      call.cancel();
+    };
+    this.#underWay.add(giveUp);
+    const link = context.onEnd(() => call.cancel());
+    try {
+      call.write(first);
+      if (options.oneRequest === true) call.end();
+      for await (const answer of call as AsyncIterable<Answer>) yield answer;
+    } catch (error) {
+      if (context.ended) return;
+      throw new CallError(givenUp ?? toFailure(error as ServiceError, 0), this.endpoint);
+    } finally {
+      link.dispose();
+      this.#underWay.delete(giveUp);
+      // A cancelled call still reports that; nobody listens any more.
+      call.on('error', () => {});
+      call.cancel();
+    }
+  }
+
+  /** Fails everything under way, as when the member was found dead. */
+  giveUp(details: string): void {
+    for (const one of [...this.#underWay]) one({ code: status.UNAVAILABLE, details });
+  }
+
+  close(): void {
+    this.giveUp('the client was closed');
+    this.#client.close();
+  }
+
+  /** A member that answers nothing is frozen or cut off: waiting for the deadline of every call would take too long. */
+  #feelPulse(context: Context): Promise<void> {
+    this.#pulse ??= this.unary(context, pulse, {}, { timeoutMs: pulseMs, patient: true })
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (error instanceof CallError && error.failure.code === status.DEADLINE_EXCEEDED)
+            this.giveUp('the member does not answer');
+        },
+      )
+      .finally(() => {
+        this.#pulse = undefined;
+      });
+    return this.#pulse;
+  }
+
+  async #whyNot(context: Context): Promise<EtcdError> {
+    try {
+      await this.unary(context, pulse, {}, { timeoutMs: 200, patient: true });
+      return new EtcdError('UNAVAILABLE', `${this.endpoint} was away for a moment`);
+    } catch (error) {
+      const details = error instanceof CallError ? error.failure.details : 'no connection';
+      return new EtcdError('UNAVAILABLE', `${this.endpoint} does not answer: ${reasonIn(details)}`);
+    }
+  }
+}
+
+function secure(tls: RemoteTls | undefined): ChannelCredentials {
+  if (!tls) return credentials.createSsl();
+  const buffer = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
+}
+
+/** With it a member that knows no leader says so at once instead of waiting for one. */
+function metadata(requireLeader: boolean): Metadata {
+  const result = new Metadata();
+  if (requireLeader) result.set('hasleader', 'true');
+  return result;
+}
+
+function toFailure(error: ServiceError | null, timeoutMs: number): GrpcFailure {
+  if (error?.code === status.DEADLINE_EXCEEDED)
+    return { code: status.DEADLINE_EXCEEDED, details: `no answer within ${timeoutMs / 1000} s` };
+  return { code: error?.code ?? status.UNKNOWN, details: error?.details ?? 'no answer' };
+}
+
+/** The library wraps what the socket said. */
+function reasonIn(details: string): string {
+  return /Last error: (.*?)(?:\. Resolution note:.*)?$/s.exec(details)?.[1] ?? details;
+}
