@@ -99,7 +99,20 @@ export class DesktopApp {
       logger: this.#options.logger,
     });
     window.on('closed', () => served.dispose());
-    await window.loadURL(`${appOrigin}/index.html`);
+    await this.#load(window);
+  }
+
+  /** A window that closes while its page loads is no error, and a box about it would hold back the end. */
+  async #load(window: BrowserWindow): Promise<void> {
+    let closing = false;
+    window.once('close', () => {
+      closing = true;
+    });
+    try {
+      await window.loadURL(`${appOrigin}/index.html`);
+    } catch (error) {
+      if (!closing && !this.#quitting) throw error;
+    }
   }
 
   #focus(): void {
