@@ -15,7 +15,7 @@ import {
 
 describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headless host', () => {
   const home = temporaryHome();
-  let browser: Browser;
+  let browser: Browser | undefined;
   let page: Page;
   let complaints: string[];
   let facts: UpFacts;
@@ -39,10 +39,13 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
     complaints = watchConsole(page);
   });
   afterAll(async () => {
-    await browser.close();
-    await drydock(['down', '--name', 'harbor', '--delete', '--home', home]);
-    await drydock(['down', '--name', 'first', '--delete', '--home', home]);
-    rmSync(home, { recursive: true, force: true });
+    try {
+      await browser?.close();
+    } finally {
+      await drydock(['down', '--name', 'harbor', '--delete', '--home', home]);
+      await drydock(['down', '--name', 'first', '--delete', '--home', home]);
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 
   it('opens with its token once, and is closed to everybody else', async () => {

@@ -1,25 +1,45 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { _electron, type ElectronApplication } from 'playwright-core';
-import { root, xvfbProgram } from '../harness/programs.ts';
+import { run, type Output } from '../harness/lab.ts';
+import { xvfbProgram } from '../harness/programs.ts';
 
-/** The desktop app in a real Electron, on a display of its own. Whoever calls closes the one and ends the other. */
-export async function launchDesktop(
-  electron: string,
-  home: string,
-): Promise<{ readonly display: ChildProcess; readonly app: ElectronApplication }> {
+/** The desktop app in a real Electron, on a display of its own. */
+export interface Desktop {
+  readonly app: ElectronApplication;
+  /** Quits the app as a person does, and ends its display. */
+  close(): Promise<void>;
+}
+
+/** Starts the app; it leaves nothing behind when it fails. Playwright may not open `root` itself: see held-app.cjs. */
+export async function launchDesktop(electron: string, home: string): Promise<Desktop> {
   const { display, name } = await startDisplay();
   try {
     const app = await _electron.launch({
       executablePath: electron,
-      args: [root, '--no-sandbox', '--disable-gpu', '--home', home],
-      env: { ...environment(), DISPLAY: name, XDG_CONFIG_HOME: home },
+      args: flags('held-app.cjs', home),
+      env: environment(name, home),
       timeout: 60_000,
     });
-    return { display, app };
+    return { app, close: () => app.close().finally(() => display.kill()) };
   } catch (error) {
     display.kill();
     throw error;
   }
+}
+
+/** Runs an app that ends by itself, without Playwright; its code is 124 when it did not. */
+export async function runDesktop(electron: string, entry: string, home: string): Promise<Output> {
+  const { display, name } = await startDisplay();
+  try {
+    return await run(electron, flags(entry, home), { env: environment(name, home), timeoutMs: 60_000 });
+  } finally {
+    display.kill();
+  }
+}
+
+function flags(entry: string, home: string): string[] {
+  return [join(import.meta.dirname, entry), '--no-sandbox', '--disable-gpu', '--home', home];
 }
 
 /** A display on a free number. */
@@ -38,10 +58,9 @@ function startDisplay(): Promise<{ display: ChildProcess; name: string }> {
 }
 
 /** Electron must not take itself for Node, as some shells ask it to. */
-function environment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([key, value]) =>
-      value === undefined || key === 'ELECTRON_RUN_AS_NODE' ? [] : [[key, value]],
-    ),
+function environment(display: string, home: string): Record<string, string> {
+  const inherited = Object.entries(process.env).flatMap(([key, value]) =>
+    value === undefined || key === 'ELECTRON_RUN_AS_NODE' ? [] : [[key, value]],
   );
+  return { ...Object.fromEntries(inherited), DISPLAY: display, XDG_CONFIG_HOME: home };
 }

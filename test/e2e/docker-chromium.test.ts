@@ -42,7 +42,7 @@ const programs = [chromiumProgram, dockerProgram(), namespacesProgram, mmdebstra
 
 describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
   const home = temporaryHome();
-  let build: FreshBuild;
+  let build: FreshBuild | undefined;
   let browser: Browser | undefined;
   let page: Page;
   let complaints: string[];
@@ -53,7 +53,7 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
   let machine: SshTestMachine;
 
   const drydock = (...args: readonly string[]): Promise<Output> =>
-    run(process.execPath, [build.cli, ...args, '--home', home], { timeoutMs: 90_000 });
+    run(process.execPath, [build?.cli ?? '', ...args, '--home', home], { timeoutMs: 90_000 });
 
   beforeAll(async () => {
     guardRoutes();
@@ -76,12 +76,14 @@ describe.skipIf(skipWithout(...programs))('real nodes, in Chromium', () => {
     try {
       await browser?.close();
       machines?.dispose();
-      await drydock('down', '--name', 'pier', '--delete', '--force');
-      await drydock('down', '--name', 'first', '--delete');
+      if (build) {
+        await drydock('down', '--name', 'pier', '--delete', '--force');
+        await drydock('down', '--name', 'first', '--delete');
+      }
     } finally {
       if (isHost(hostPid, home)) process.kill(hostPid, 'SIGKILL');
       removeAll(home);
-      build.dispose();
+      build?.dispose();
       rmSync(home, { recursive: true, force: true });
     }
   });

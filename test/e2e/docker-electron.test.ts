@@ -1,11 +1,10 @@
-import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import type { ElectronApplication, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dockerProgram } from '../harness/docker.ts';
 import { drydock, temporaryHome } from '../harness/lab.ts';
 import { electronProgram, namespacesProgram, skipWithout, xvfbProgram } from '../harness/programs.ts';
-import { launchDesktop } from './desktop.ts';
+import { launchDesktop, type Desktop } from './desktop.ts';
 import { guardRoutes, leftOf, removeAll } from './docker-lab.ts';
 import {
   createDockerLab,
@@ -24,15 +23,13 @@ describe.skipIf(skipWithout(program, xvfbProgram, dockerProgram(), namespacesPro
   'real nodes, in the desktop app in real Electron',
   () => {
     const home = temporaryHome();
-    let display: ChildProcess | undefined;
-    let app: ElectronApplication | undefined;
+    let desktop: Desktop | undefined;
     let page: Page;
     let complaints: string[];
 
     beforeAll(async () => {
       guardRoutes();
-      const desktop = await launchDesktop(program.path ?? '', home);
-      ({ display, app } = desktop);
+      desktop = await launchDesktop(program.path ?? '', home);
       page = await desktop.app.firstWindow();
       complaints = watchConsole(page);
       await page.getByTestId('empty-home').waitFor();
@@ -40,8 +37,7 @@ describe.skipIf(skipWithout(program, xvfbProgram, dockerProgram(), namespacesPro
 
     afterAll(async () => {
       try {
-        await app?.close();
-        display?.kill();
+        await desktop?.close();
       } finally {
         removeAll(home);
         rmSync(home, { recursive: true, force: true });

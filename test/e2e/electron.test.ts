@@ -1,10 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import type { ElectronApplication, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drydock, temporaryHome } from '../harness/lab.ts';
 import { electronProgram, skipWithout, xvfbProgram } from '../harness/programs.ts';
-import { launchDesktop } from './desktop.ts';
+import { launchDesktop, runDesktop, type Desktop } from './desktop.ts';
 import {
   createCluster,
   deployImpatientWeb,
@@ -18,20 +17,21 @@ const program = electronProgram();
 
 describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Electron', () => {
   const home = temporaryHome();
-  let display: ChildProcess | undefined;
-  let app: ElectronApplication;
+  let desktop: Desktop | undefined;
   let page: Page;
   let complaints: string[];
 
   beforeAll(async () => {
-    ({ display, app } = await launchDesktop(program.path ?? '', home));
-    page = await app.firstWindow();
+    desktop = await launchDesktop(program.path ?? '', home);
+    page = await desktop.app.firstWindow();
     complaints = watchConsole(page);
   });
   afterAll(async () => {
-    await app.close();
-    display?.kill();
-    rmSync(home, { recursive: true, force: true });
+    try {
+      await desktop?.close();
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 
   it('gives its page no way out of the sandbox', async () => {
@@ -40,7 +40,7 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
       'undefined',
       'drydock://app',
     ]);
-    const preferences = await app.evaluate(({ BrowserWindow }) => {
+    const preferences = await desktop?.app.evaluate(({ BrowserWindow }) => {
       const [window] = BrowserWindow.getAllWindows();
       const contents = window?.webContents as unknown as
         { getLastWebPreferences(): Record<string, unknown> } | undefined;
@@ -71,5 +71,16 @@ describe.skipIf(skipWithout(program, xvfbProgram))('the desktop app, in real Ele
 
   it('complained of nothing', () => {
     expect(complaints).toEqual([]);
+  });
+
+  it('ends without a word when its window is closed while it loads', async () => {
+    const otherHome = temporaryHome();
+    try {
+      const output = await runDesktop(program.path ?? '', 'closing-app.cjs', otherHome);
+      expect(output.stderr).not.toContain('cannot start');
+      expect(output.code).toBe(0); // 124 when a box on the screen waited for somebody.
+    } finally {
+      rmSync(otherHome, { recursive: true, force: true });
+    }
   });
 });
