@@ -35,6 +35,7 @@ export interface KeyValue {
 }
 
 export interface RangeRequest {
+  /** Never empty, here and in all requests but a watch: the first key there can be is `\\0`. */
   readonly key: string;
   /** First key after the range; `\\0` for no end. Absent: only `key`. See {@link prefixEnd}. */
   readonly rangeEnd?: string;
@@ -44,12 +45,15 @@ export interface RangeRequest {
   readonly limit?: number;
   readonly keysOnly?: boolean;
   readonly countOnly?: boolean;
-  /** Absent: by key, ascending. */
+  /**
+   * Absent: by key, ascending. `none` as etcd's NONE: by key, and by another target ascending, but of the first `limit` + 1
+   * keys only.
+   */
   readonly sort?: {
-    readonly order: 'ascend' | 'descend';
+    readonly order: 'none' | 'ascend' | 'descend';
     readonly target: 'key' | 'version' | 'create' | 'mod' | 'value';
   };
-  /** Only key-values whose revision lies in these bounds, both included. `count` does not heed them. */
+  /** Only key-values whose revision lies in these bounds, both included; 0 for none. `count` does not heed them. */
   readonly minModRevision?: Revision;
   readonly maxModRevision?: Revision;
   readonly minCreateRevision?: Revision;
@@ -61,9 +65,9 @@ export interface RangeRequest {
 export interface RangeResponse {
   /** The store's revision when the answer was made. */
   readonly revision: Revision;
-  /** In key order. */
+  /** In key order, unless sorted otherwise. */
   readonly kvs: readonly KeyValue[];
-  /** Keys in the range, also those past `limit`. */
+  /** Keys in the range, also those past `limit` and outside of the bounds. */
   readonly count: number;
   /** Whether `limit` left keys out. */
   readonly more: boolean;
@@ -104,9 +108,15 @@ export interface TxnRequest {
   readonly record?: string;
 }
 
+/** `revision`: what a read at this point of the transaction would have been told. */
 export type OperationResponse =
-  | { readonly type: 'put'; readonly prevKv?: KeyValue }
-  | { readonly type: 'delete'; readonly deleted: number; readonly prevKvs: readonly KeyValue[] }
+  | { readonly type: 'put'; readonly revision: Revision; readonly prevKv?: KeyValue }
+  | {
+      readonly type: 'delete';
+      readonly revision: Revision;
+      readonly deleted: number;
+      readonly prevKvs: readonly KeyValue[];
+    }
   | ({ readonly type: 'range' } & RangeResponse)
   | ({ readonly type: 'txn' } & TxnResponse);
 
@@ -125,6 +135,7 @@ export interface StoreEvent {
 }
 
 export interface WatchRequest {
+  /** Empty means `\\0`, as for etcd. */
   readonly key: string;
   readonly rangeEnd?: string;
   /** First revision to deliver; absent for "from now on". */

@@ -21,7 +21,7 @@ const context = Context.background();
 const text = (value: string): Uint8Array => Buffer.from(value);
 const put = (key: string, value = 'v', lease = noLease): Operation => ({ type: 'put', key, value: text(value), lease });
 const only = (...success: Operation[]): TxnRequest => ({ compare: [], success, failure: [] });
-const everything = { key: '', rangeEnd: '\0' };
+const everything = { key: '\0', rangeEnd: '\0' };
 
 let path: string;
 let clock: SteppedClock;

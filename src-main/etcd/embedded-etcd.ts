@@ -24,7 +24,7 @@ import { leaseKey, leaseOfKey } from './backend/codec.ts';
 import { GroupCommit, type CommitWork } from './backend/group-commit.ts';
 import { Lessor } from './lease/lessor.ts';
 import type { Commit } from './mvcc/change.ts';
-import { checkKey, checkTxn } from './mvcc/check-txn.ts';
+import { checkKey, checkTxn, type TxnLimits } from './mvcc/check-txn.ts';
 import { Compactor, type RetentionPolicy } from './mvcc/compactor.ts';
 import { KeyIndex } from './mvcc/key-index.ts';
 import { MvccStore } from './mvcc/store.ts';
@@ -40,6 +40,8 @@ export interface EmbeddedEtcdOptions {
   readonly retention?: RetentionPolicy | 'none';
   /** Bytes of values kept in memory beside the index. Default 8 MiB. */
   readonly cacheBytes?: number;
+  /** Transactions above it are refused, as by etcd's `--max-request-bytes`. Default 1.5 MiB. */
+  readonly maxRequestBytes?: number;
 }
 
 interface StoreWork extends CommitWork {
@@ -58,6 +60,7 @@ export class EmbeddedEtcd implements EtcdClient {
   readonly #logger: Logger;
   readonly #lessor: Lessor;
   readonly #store: MvccStore;
+  readonly #limits: TxnLimits;
   readonly #hub: WatchHub;
   readonly #compactor: Compactor;
   readonly #commits: GroupCommit<StoreWork>;
@@ -72,6 +75,7 @@ export class EmbeddedEtcd implements EtcdClient {
     this.#lessor = new Lessor(options.clock, (id) => this.#expire(id));
     for (const { key, value } of backend.tables.leases.getRange({})) this.#lessor.add(leaseOfKey(key), Number(value));
     this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 8 * 2 ** 20, index, lastRevision);
+    this.#limits = { requestBytes: options.maxRequestBytes ?? 1.5 * 2 ** 20 };
     this.#hub = new WatchHub(this.#store);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
     this.#commits = new GroupCommit(backend, (works) => this.#durable(works));
@@ -101,7 +105,7 @@ export class EmbeddedEtcd implements EtcdClient {
 
   async txn(context: Context, request: TxnRequest): Promise<TxnResponse> {
     this.#checkUsable(context);
-    checkTxn(request);
+    checkTxn(request, this.#limits);
     const { response, commit } = TxnExecution.run(this.#store, this.#lessor, request);
     // A transaction that only read has seen others' writes that may not be on disk yet.
     const durable = commit ? this.#commits.add(this.#storeWork(commit)) : this.#commits.settled();
@@ -111,15 +115,15 @@ export class EmbeddedEtcd implements EtcdClient {
 
   watch(context: Context, request: WatchRequest): Watcher {
     this.#checkUsable(context);
-    checkKey(request);
-    const watcher = this.#hub.watch(request);
+    const watcher = this.#hub.watch(request.key === '' ? { ...request, key: '\0' } : request);
     watcher.closeWith(context);
     return watcher;
   }
 
-  async compact(context: Context, at: Revision): Promise<void> {
+  async compact(context: Context, at: Revision, options: { readonly physical?: boolean } = {}): Promise<void> {
     this.#checkUsable(context);
     await untilEnd(context, this.#compactor.compact(at));
+    if (options.physical) await untilEnd(context, this.#compactor.settled());
   }
 
   async leaseGrant(context: Context, ttlSeconds: number, id = noLease): Promise<LeaseStatus> {
@@ -173,7 +177,7 @@ export class EmbeddedEtcd implements EtcdClient {
     const { totalBytes, inUseBytes } = this.#backend.size();
     return {
       revision: revision(this.#store.durableRevision),
-      compactRevision: revision(this.#store.compactedRevision),
+      compactRevision: revision(Math.max(0, this.#store.compactedRevision)),
       keys: this.#store.index.live,
       watchers: this.#hub.size,
       dbSizeBytes: totalBytes,

@@ -1,6 +1,6 @@
 import type { KeyValue, StoreEvent } from '../client.ts';
 import type { ChangeHeader } from '../backend/codec.ts';
-import type { ChangeId, PreviousState } from './key-index.ts';
+import type { PreviousState } from './key-index.ts';
 
 /** One put or deletion, from its transaction until watchers know of it. */
 export interface Change {
@@ -20,13 +20,9 @@ export interface Commit {
   readonly record: string | undefined;
 }
 
-/** Reads a key-value that a change replaced; undefined when it was compacted. */
-export type ReadPrevious = (key: string, id: ChangeId) => KeyValue | undefined;
-
-/** The event of a change, with the replaced key-value if asked for and still there. */
-export function eventOf(change: Change, prevKv: boolean, readPrevious: ReadPrevious): StoreEvent {
-  const type = change.header.id > 0 ? 'PUT' : 'DELETE';
-  const { before } = change;
-  const previous = prevKv && before && before.id > 0 ? readPrevious(change.header.key, before.id) : undefined;
-  return previous ? { type, kv: change.kv, prevKv: previous } : { type, kv: change.kv };
+/** The event of a change. `previous`: what a read at the revision before it finds; not told of a put that created its key. */
+export function eventOf({ header, kv }: Change, previous: KeyValue | undefined): StoreEvent {
+  const type = header.id > 0 ? 'PUT' : 'DELETE';
+  const created = type === 'PUT' && kv.createRevision === kv.modRevision;
+  return previous && !created ? { type, kv, prevKv: previous } : { type, kv };
 }

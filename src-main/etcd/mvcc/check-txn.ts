@@ -1,40 +1,50 @@
-import { EtcdError, type Operation, type TxnRequest } from '../client.ts';
+import { EtcdError, noLease, type Operation, type TxnRequest } from '../client.ts';
 import { toByteString } from '../byte-string.ts';
 import { inKeyRange, keyRange, type KeyRange } from './key-range.ts';
 
 /** etcd's `--max-txn-ops` default. */
 const maxOperations = 128;
-/** Keys are not LMDB keys, so LMDB's limit does not apply; a key of this size can only be a mistake. */
-const maxKeyBytes = 32 * 1024;
+/** What a message has beside keys and values, roughly: field numbers, lengths and the request's own header. */
+const overheadBytes = 16;
+
+export interface TxnLimits {
+  /** etcd's `--max-request-bytes`. */
+  readonly requestBytes: number;
+}
 
 /**
  * What can be refused without looking at the store, as etcd's `v3rpc/key.go` (3.6) does: missing keys, too many
- * operations, and a key that would be written twice in one revision.
+ * operations, a key that would be written twice in one revision; and then a request that is too large.
  */
-export function checkTxn(request: TxnRequest): void {
-  checkShape(request);
+export function checkTxn(request: TxnRequest, limits: TxnLimits): void {
+  checkShape(request, maxOperations);
   collectWrites(request.success);
   collectWrites(request.failure);
+  const bytes = bytesOf(request);
+  if (bytes.writes && bytes.size > limits.requestBytes) throw invalid('request is too large');
 }
 
-function checkShape(request: TxnRequest): void {
+/** The operations of a nested transaction are counted on top of those around it. */
+function checkShape(request: TxnRequest, allowed: number): void {
   const { compare, success, failure } = request;
-  if (Math.max(compare.length, success.length, failure.length) > maxOperations) {
-    throw new EtcdError('INVALID_ARGUMENT', 'etcdserver: too many operations in txn request');
-  }
+  const count = Math.max(compare.length, success.length, failure.length);
+  if (count > allowed) throw invalid('too many operations in txn request');
   for (const item of compare) checkKey(item);
   for (const operation of [...success, ...failure]) {
-    if (operation.type === 'txn') checkShape(operation);
+    if (operation.type === 'txn') checkShape(operation, allowed - count);
     else checkKey(operation);
+    if (operation.type === 'put') checkPut(operation);
   }
 }
 
 /** Throws EtcdError INVALID_ARGUMENT for a key that no key-value can have. */
-export function checkKey({ key, rangeEnd }: { readonly key: string; readonly rangeEnd?: string }): void {
-  if (key === '' && rangeEnd === undefined) {
-    throw new EtcdError('INVALID_ARGUMENT', 'etcdserver: key is not provided');
-  }
-  if (key.length > maxKeyBytes) throw new EtcdError('INVALID_ARGUMENT', 'etcdserver: key is too large');
+export function checkKey({ key }: { readonly key: string }): void {
+  if (key === '') throw invalid('key is not provided');
+}
+
+function checkPut({ value, lease = noLease, ignoreValue, ignoreLease }: Extract<Operation, { type: 'put' }>): void {
+  if (ignoreValue && value.length > 0) throw invalid('value is provided');
+  if (ignoreLease && lease !== noLease) throw invalid('lease is provided');
 }
 
 interface Writes {
@@ -44,11 +54,17 @@ interface Writes {
 
 /**
  * The keys a list of operations may write. Throws EtcdError DUPLICATE_KEY when one would be written twice; the two branches
- * of a nested transaction may write the same key, since only one of them runs.
+ * of a nested transaction may write the same key, since only one of them runs. As in etcd, a deletion without end is not
+ * seen: `del --from-key` may stand beside puts, and the key then changes twice in one revision, in the order of the operations.
  */
 function collectWrites(operations: readonly Operation[]): Writes {
   const puts = new Set<string>();
-  const deletes = operations.flatMap((operation) => (operation.type === 'delete' ? [keyRange(operation)] : []));
+  const deletes: KeyRange[] = [];
+  for (const operation of operations) {
+    if (operation.type !== 'delete') continue;
+    const range = keyRange(operation);
+    if (range.end !== undefined) deletes.push(range);
+  }
   const addPut = (key: string, mayRepeat?: ReadonlySet<string>): void => {
     const repeated = puts.has(key) && mayRepeat?.has(key) !== true;
     if (repeated || deletes.some((range) => inKeyRange(range, key))) {
@@ -66,4 +82,28 @@ function collectWrites(operations: readonly Operation[]): Writes {
   }
   for (const operation of operations) if (operation.type === 'put') addPut(toByteString(operation.key));
   return { puts, deletes };
+}
+
+/** The size of a request as a message, nearly, and whether it may write: etcd lets reads of any size through. */
+function bytesOf(request: TxnRequest): { size: number; writes: boolean } {
+  let size = 0;
+  let writes = false;
+  for (const compare of request.compare) {
+    size += overheadBytes + compare.key.length + (compare.target === 'value' ? compare.value.length : 0);
+  }
+  for (const operation of [...request.success, ...request.failure]) {
+    if (operation.type === 'txn') {
+      const inner = bytesOf(operation);
+      size += inner.size;
+      writes ||= inner.writes;
+      continue;
+    }
+    size += overheadBytes + operation.key.length + (operation.type === 'put' ? operation.value.length : 0);
+    writes ||= operation.type !== 'range';
+  }
+  return { size, writes };
+}
+
+function invalid(text: string): EtcdError {
+  return new EtcdError('INVALID_ARGUMENT', `etcdserver: ${text}`);
 }

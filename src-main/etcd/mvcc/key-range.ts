@@ -17,3 +17,7 @@ export function keyRange(target: { readonly key: string; readonly rangeEnd?: str
 export function inKeyRange(range: KeyRange, key: ByteString): boolean {
   return range.single ? key === range.start : key >= range.start && (range.end === undefined || key < range.end);
 }
+
+export function isEmpty({ start, end }: KeyRange): boolean {
+  return end !== undefined && end <= start;
+}

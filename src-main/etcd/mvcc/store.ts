@@ -16,6 +16,7 @@ import type { Change, Commit } from './change.ts';
 import type { KeyIndex } from './key-index.ts';
 import { changeId, mainOf, newestAt, putAt, type ChangeId, type KeyEntry, type PreviousState } from './key-index.ts';
 import { keyRange, type KeyRange } from './key-range.ts';
+import { isShaped, readLimit, readsValues, shape } from './range-shape.ts';
 import { ValueStore } from './value-store.ts';
 
 /** Who must know which key hangs on which lease. */
@@ -27,6 +28,7 @@ export interface LeaseKeys {
 const emptyValue = new Uint8Array(0);
 /** A range of more keys than this is no reason to remember them. */
 const longRange = 512;
+const neverCompacted = -1;
 
 /**
  * The multi-version state in memory and how a change alters it. Two revisions move through it: `tentative`, of the last
@@ -48,7 +50,7 @@ export class MvccStore {
     this.#leases = leases;
     this.values = new ValueStore(backend, cacheBytes);
     this.index = index;
-    this.#compacted = Number(backend.tables.meta.get('compacted') ?? 0);
+    this.#compacted = Number(backend.tables.meta.get('compacted') ?? neverCompacted);
     this.#durable = Math.max(1, last, this.#compacted);
     this.#tentative = this.#durable;
     for (const { key, lease } of index.range('', undefined)) if (lease !== noLease) leases.move(key, noLease, lease);
@@ -60,7 +62,7 @@ export class MvccStore {
   get tentativeRevision(): number {
     return this.#tentative;
   }
-  /** Reads below this revision fail. 0 when nothing was ever compacted. */
+  /** Reads below this revision fail. -1 when nothing was ever compacted, so that etcd allows to compact 0, once. */
   get compactedRevision(): number {
     return this.#compacted;
   }
@@ -132,9 +134,12 @@ export class MvccStore {
     this.#durable = commit.revision;
   }
 
-  /** Throws EtcdError FUTURE_REVISION or COMPACTED when `wanted` cannot be read at `current`. */
+  /**
+   * Throws EtcdError FUTURE_REVISION or COMPACTED when `wanted` cannot be read at `current`. A negative revision means the
+   * current one in a plain range, and is compacted, below -1, in a transaction: etcd looks at it in two places.
+   */
   checkReadable(wanted: number | undefined, current: number): void {
-    if (wanted === undefined || wanted <= 0) return;
+    if (!wanted) return;
     if (wanted > current) {
       throw new EtcdError('FUTURE_REVISION', 'etcdserver: mvcc: required revision is a future revision');
     }
@@ -143,7 +148,7 @@ export class MvccStore {
 
   /** Names of the puts a range finds at `at`, and how many keys there are in all. */
   find(request: RangeRequest, at: number): { found: { key: ByteString; id: ChangeId }[]; count: number } {
-    const limit = request.countOnly ? 0 : request.limit ? request.limit : Infinity;
+    const limit = readLimit(request);
     const found: { key: ByteString; id: ChangeId }[] = [];
     let count = 0;
     this.#forEach(keyRange(request), (entry) => {
@@ -158,8 +163,8 @@ export class MvccStore {
   /** Reads a range at once, without giving way: for transactions. */
   rangeNow(request: RangeRequest, at: number): RangeResponse {
     const { found, count } = this.find(request, at);
-    const kvs = found.map(({ key, id }) => this.#read(key, id, request.keysOnly));
-    return { revision: revision(at), kvs, count, more: !request.countOnly && count > kvs.length };
+    const kvs = found.map(({ key, id }) => this.#read(key, id, !readsValues(request)));
+    return { revision: revision(at), count, ...this.#finish(request, kvs, count) };
   }
 
   /** Reads a range as it was when asked, giving the event loop turns between values. */
@@ -169,25 +174,32 @@ export class MvccStore {
         return await this.#rangeOnce(request);
       } catch (error) {
         // A compaction overtook the reader. Whoever asked for no revision does not care which one it reads.
-        const isOvertaken = error instanceof EtcdError && error.code === 'COMPACTED' && !request.revision;
+        const isOvertaken = error instanceof EtcdError && error.code === 'COMPACTED' && (request.revision ?? 0) <= 0;
         if (!isOvertaken) throw error;
       }
     }
   }
 
   async #rangeOnce(request: RangeRequest): Promise<RangeResponse> {
-    this.checkReadable(request.revision, this.#durable);
+    if (request.revision && request.revision > 0) this.checkReadable(request.revision, this.#durable);
     const at = request.revision && request.revision > 0 ? request.revision : this.#durable;
     const current = this.#durable;
     const { found, count } = this.find(request, at);
     const kvs: KeyValue[] = [];
     const pacer = new Pacer();
+    const keysOnly = !readsValues(request);
     const isLong = found.length > longRange;
     for (const { key, id } of found) {
-      kvs.push(this.#read(key, id, request.keysOnly, isLong));
+      kvs.push(this.#read(key, id, keysOnly, isLong));
       if (kvs.length % 64 === 0 && pacer.due) await pacer.pace();
     }
-    return { revision: revision(current), kvs, count, more: !request.countOnly && count > kvs.length };
+    return { revision: revision(current), count, ...this.#finish(request, kvs, count) };
+  }
+
+  #finish(request: RangeRequest, kvs: readonly KeyValue[], count: number): Pick<RangeResponse, 'kvs' | 'more'> {
+    if (!isShaped(request)) return { kvs, more: !request.countOnly && count > kvs.length };
+    const shaped = shape(request, kvs);
+    return request.keysOnly ? { ...shaped, kvs: shaped.kvs.map((kv) => ({ ...kv, value: emptyValue })) } : shaped;
   }
 
   /** The live entries of a range, newest state. Collected first, so that they can be deleted meanwhile. */
@@ -203,6 +215,17 @@ export class MvccStore {
   newest(entry: KeyEntry | undefined): KeyValue | undefined {
     const id = entry?.ids[entry.ids.length - 1];
     return entry && id !== undefined && id > 0 ? this.#read(entry.key, id, false) : undefined;
+  }
+
+  /** What a read at the revision before a change finds of its key; undefined also when that was compacted. */
+  previous({ header, before }: Change): KeyValue | undefined {
+    const main = mainOf(header.id);
+    if (main - 1 < this.#compacted) return undefined;
+    const entry = this.index.get(header.key);
+    // A key may change twice in a revision: then, `before` is of this one.
+    const isBefore = before !== undefined && mainOf(before.id) < main;
+    const id = isBefore ? before.id : entry && newestAt(entry, main - 1);
+    return id !== undefined && id > 0 ? this.values.get(header.key, id) : undefined;
   }
 
   /** Changes of the revisions `from` (not compacted) to `to` from disk, at most `limit` revisions of them. */
@@ -231,7 +254,7 @@ export class MvccStore {
     if (entry) visit(entry);
   }
 
-  #read(key: ByteString, id: ChangeId, keysOnly: boolean | undefined, once = false): KeyValue {
+  #read(key: ByteString, id: ChangeId, keysOnly: boolean, once = false): KeyValue {
     const kv = once ? this.values.getOnce(key, id) : this.values.get(key, id);
     if (!kv) {
       // Only a compaction that overtook this reader takes a found change away.

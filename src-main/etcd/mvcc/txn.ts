@@ -23,6 +23,18 @@ interface Path {
   readonly nested: readonly Path[];
 }
 
+type Put = Extract<Operation, { type: 'put' }>;
+
+/** In the order in which they are carried out, without the transactions around them. */
+function* operationsOf(path: Path): Generator<Operation, void> {
+  const nested = path.nested[Symbol.iterator]();
+  for (const operation of path.operations) {
+    const inner = operation.type === 'txn' ? nested.next() : undefined;
+    if (!inner) yield operation;
+    else if (!inner.done) yield* operationsOf(inner.value);
+  }
+}
+
 /**
  * Carries a checked transaction out in memory, on the tentative state. As in etcd's `server/etcdserver/txn` (3.6): all
  * compares, nested ones too, see the state before the first write; what could fail on the way is looked for before it.
@@ -88,12 +100,20 @@ export class TxnExecution {
     );
   }
 
+  /** All puts first, then all ranges, which decides between two errors. */
   #check(path: Path): void {
-    for (const operation of path.operations) {
-      if (operation.type === 'put' && operation.lease && !this.#leases.has(operation.lease)) throw leaseNotFound();
+    for (const operation of operationsOf(path)) {
+      if (operation.type === 'put') this.#checkPut(operation);
+    }
+    for (const operation of operationsOf(path)) {
       if (operation.type === 'range') this.#store.checkReadable(operation.revision, this.#main - 1);
     }
-    for (const nested of path.nested) this.#check(nested);
+  }
+
+  #checkPut({ key, lease, ignoreValue, ignoreLease }: Put): void {
+    const keeps = ignoreValue === true || ignoreLease === true;
+    if (keeps && !this.#store.index.get(toByteString(key))?.version) throw keyNotFound();
+    if (lease && !this.#leases.has(lease)) throw leaseNotFound();
   }
 
   #apply(path: Path): TxnResponse {
@@ -117,13 +137,18 @@ export class TxnExecution {
     return { revision: revision(this.#revision()), succeeded: path.succeeded, responses };
   }
 
-  #put(operation: Extract<Operation, { type: 'put' }>): OperationResponse {
+  #put(operation: Put): OperationResponse {
     const key = toByteString(operation.key);
-    const prevKv = operation.prevKv ? this.#store.newest(this.#store.index.get(key)) : undefined;
-    this.#changes.push(
-      this.#store.put(key, operation.value, operation.lease ?? noLease, this.#main, this.#changes.length),
-    );
-    return prevKv ? { type: 'put', prevKv } : { type: 'put' };
+    const { ignoreValue = false, ignoreLease = false, prevKv = false } = operation;
+    const isNeeded = prevKv || ignoreValue || ignoreLease;
+    const previous = isNeeded ? this.#store.newest(this.#store.index.get(key)) : undefined;
+    // It was there before the transaction, which then deleted it by a range without end: see check-txn.ts.
+    if ((ignoreValue || ignoreLease) && !previous) throw keyNotFound();
+    const value = ignoreValue && previous ? previous.value : operation.value;
+    const lease = ignoreLease && previous ? previous.lease : (operation.lease ?? noLease);
+    this.#changes.push(this.#store.put(key, value, lease, this.#main, this.#changes.length));
+    const response = { type: 'put' as const, revision: revision(this.#main) };
+    return prevKv && previous ? { ...response, prevKv: previous } : response;
   }
 
   #delete(operation: Extract<Operation, { type: 'delete' }>): OperationResponse {
@@ -137,7 +162,7 @@ export class TxnExecution {
       if (prevKv) prevKvs.push(prevKv);
       this.#changes.push(this.#store.delete(entry, this.#main, this.#changes.length));
     }
-    return { type: 'delete', deleted: entries.length, prevKvs };
+    return { type: 'delete', revision: revision(this.#revision()), deleted: entries.length, prevKvs };
   }
 
   /** The revision a read sees at this point of the transaction. */
@@ -189,6 +214,10 @@ function holds(compare: Compare, kv: Compared | undefined): boolean {
 
 function orderOf(a: LeaseId, b: LeaseId): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function keyNotFound(): EtcdError {
+  return new EtcdError('INVALID_ARGUMENT', 'etcdserver: key not found');
 }
 
 export function leaseNotFound(): EtcdError {

@@ -3,9 +3,16 @@ import type { Context } from '#base/context';
 import type { Disposable } from '#base/disposable';
 import { Pacer } from '#base/pacer';
 import { InvariantError } from '#base/errors';
-import { revision, type StoreEvent, type Watcher, type WatchRequest, type WatchResponse } from '../client.ts';
+import {
+  EtcdError,
+  revision,
+  type StoreEvent,
+  type Watcher,
+  type WatchRequest,
+  type WatchResponse,
+} from '../client.ts';
 import { eventOf, type Change, type Commit } from './change.ts';
-import { inKeyRange, keyRange, type KeyRange } from './key-range.ts';
+import { inKeyRange, isEmpty, keyRange, type KeyRange } from './key-range.ts';
 import { compactedError, type MvccStore } from './store.ts';
 
 /** Responses a watcher may leave unread before the hub stops queueing and lets it read the history instead. */
@@ -36,6 +43,10 @@ export class WatchHub {
     const start = request.startRevision ?? 0;
     const watcher = new HubWatcher(this, request, start > 0 ? start : this.#store.durableRevision + 1);
     this.#watchers.add(watcher);
+    if (isEmpty(watcher.range)) {
+      watcher.fail(new EtcdError('INVALID_ARGUMENT', 'mvcc: watcher range is empty'));
+      return watcher;
+    }
     if (watcher.next > this.#store.durableRevision) this.#join(watcher);
     else void this.catchUp(watcher);
     return watcher;
@@ -117,7 +128,7 @@ export class WatchHub {
   }
 
   #eventFor(watcher: HubWatcher, change: Change): StoreEvent {
-    return eventOf(change, watcher.prevKv, (key, id) => this.#store.values.get(key, id));
+    return eventOf(change, watcher.prevKv ? this.#store.previous(change) : undefined);
   }
 
   #deliver(watcher: HubWatcher, main: number, events: readonly StoreEvent[]): void {

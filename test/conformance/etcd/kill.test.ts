@@ -39,7 +39,7 @@ it('has every acknowledged key after kill -9, three times over', async () => {
     acknowledged.push(...keys);
   }
   const etcd = await EmbeddedEtcd.open({ path, clock: new SteppedClock(), logger: silentLogger });
-  const { kvs, revision } = await etcd.range(Context.background(), { key: '', rangeEnd: '\0' });
+  const { kvs, revision } = await etcd.range(Context.background(), { key: '\0', rangeEnd: '\0' });
   const values = new Map(kvs.map((kv) => [kv.key, Buffer.from(kv.value).toString()]));
   for (const key of acknowledged) expect(values.get(key)).toBe(key.repeat(20));
   expect(revision).toBe(kvs.length + 1);

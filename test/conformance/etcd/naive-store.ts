@@ -12,7 +12,8 @@ interface Row {
 /** What the store must do, said as plainly as possible: every revision keeps a whole copy of the contents. */
 export class NaiveStore {
   revision = 1;
-  compacted = 0;
+  /** etcd's beginning, which lets 0 be compacted, once. */
+  compacted = -1;
   readonly #contents = new Map<number, Map<string, Row>>([[1, new Map()]]);
   readonly #events: [string, string, number][] = [];
 

@@ -34,7 +34,7 @@ const put = (key: string, value = 'v', lease = noLease): Operation => ({
   lease,
 });
 const only = (...success: Operation[]): TxnRequest => ({ compare: [], success, failure: [] });
-const everything = { key: '', rangeEnd: '\0' };
+const everything = { key: '\0', rangeEnd: '\0' };
 
 async function contents(client: EtcdClient, at?: Revision) {
   const response = await client.range(context, at === undefined ? everything : { ...everything, revision: at });
@@ -139,7 +139,7 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
           prevKvs: [{ key: 'a', version: 2 }],
         });
         const again = await client.txn(context, only({ type: 'put', key: 'a', value: bytes('x'), prevKv: true }));
-        expect(again.responses[0]).toEqual({ type: 'put' });
+        expect(again.responses[0]).toEqual({ type: 'put', revision: 5 });
         expect((await contents(client))[0]).toMatchObject({ createRevision: 5, modRevision: 5, version: 1 });
       });
 
@@ -199,7 +199,10 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
       const twice: { title: string; operations: Operation[] }[] = [
         { title: 'two puts', operations: [put('a'), put('a')] },
         { title: 'a put and a deletion', operations: [put('a'), { type: 'delete', key: 'a' }] },
-        { title: 'a deletion of a range over a put', operations: [{ type: 'delete', ...everything }, put('a')] },
+        {
+          title: 'a deletion of a range over a put',
+          operations: [{ type: 'delete', key: '\0', rangeEnd: 'b' }, put('a')],
+        },
         { title: 'a nested put', operations: [put('a'), { type: 'txn', ...only(put('a')) }] },
       ];
       it.each(twice)('refuse $title of one key', async ({ operations }) => {
@@ -249,6 +252,20 @@ export function etcdConformance(name: string, target: EtcdTarget): void {
         const events = await eventsUntil(watcher.responses, 651);
         await more;
         expect(events.map(({ kv }) => kv.modRevision)).toEqual(Array.from({ length: 650 }, (_, i) => i + 2));
+      });
+
+      it('tell what a read before the revision finds, also when a key changes twice in one', async () => {
+        await client.txn(context, only(put('b', 'old')));
+        await client.txn(context, only(put('b', 'new'), { type: 'delete', key: 'a', rangeEnd: '\0' }));
+        await client.txn(context, only({ type: 'delete', key: 'b', rangeEnd: '\0' }, put('b', 'again')));
+        const watcher = client.watch(context, { key: 'b', startRevision: revision(2), prevKv: true });
+        const events = await eventsUntil(watcher.responses, 4);
+        expect(events.map((event) => [...short(event), Buffer.from(event.prevKv?.value ?? []).toString()])).toEqual([
+          ['PUT', 'b', 2, ''],
+          ['PUT', 'b', 3, 'old'],
+          ['DELETE', 'b', 3, 'old'],
+          ['PUT', 'b', 4, ''],
+        ]);
       });
 
       it('wait for a revision to come', async () => {
