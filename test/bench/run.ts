@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import type { DeploymentFigures } from './deployment.ts';
 import { createsPerSecond } from './creates.ts';
 import { dockerRows } from './docker.ts';
+import { etcdRows } from './etcd/run.ts';
 import { kubeProxyRows } from './kube-proxy.ts';
 import { median, print, type Row } from './report.ts';
 
@@ -145,6 +146,7 @@ const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
   deployment: deploymentRows,
   'kube-proxy': kubeProxyRows,
   docker: dockerRows,
+  etcd: etcdRows,
 };
 
 const wanted = process.argv.slice(2);

@@ -13,8 +13,8 @@ import { watchService } from './watch-service.ts';
 
 export interface EtcdRpcServerOptions {
   readonly etcd: EtcdClient;
-  /** PEM. Only clients with a certificate of `ca` get in. `cert` must be valid for `host`. */
-  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** PEM. Only clients with a certificate of `ca` get in; without `ca` everybody does, for measurements. `cert` must be valid for `host`. */
+  readonly tls: { readonly ca?: string; readonly cert: string; readonly key: string };
   readonly host: string;
   /** 0 for any free port; see {@link EtcdRpcServer.endpoint}. */
   readonly port: number;

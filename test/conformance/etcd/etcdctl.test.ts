@@ -1,5 +1,5 @@
-import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -8,38 +8,12 @@ import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import { EtcdRpcServer } from '#etcd/rpc/server';
+import { etcdTls, makeEtcdCertificates } from '../../harness/etcd-certificates.ts';
 
 /** Real programs this file needs. In CI a missing one is a failure. */
 const missing = ['etcdctl', 'openssl'].filter((program) => spawnSync(program, ['version']).error !== undefined);
 if (missing.length > 0 && process.env['CI']) throw new Error(`${missing.join(', ')} missing: install it`);
 if (missing.length > 0) process.stderr.write(`skipped: etcdctl test, because ${missing.join(', ')} is missing\n`);
-
-const openssl = (directory: string, ...args: string[]): void => {
-  execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
-};
-
-/** A CA, a certificate for 127.0.0.1 and clients, and one of a stranger. */
-function makeCertificates(directory: string): void {
-  const subject = ['-days', '1', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  for (const name of ['ca', 'stranger']) {
-    openssl(
-      directory,
-      'req',
-      '-x509',
-      ...subject,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.crt`,
-      '-subj',
-      `/CN=${name}`,
-    );
-  }
-  writeFileSync(join(directory, 'san'), 'subjectAltName=IP:127.0.0.1\n');
-  openssl(directory, 'req', ...subject.slice(2), '-keyout', 'etcd.key', '-out', 'etcd.csr', '-subj', '/CN=etcd');
-  const sign = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '1', '-extfile', 'san'];
-  openssl(directory, 'x509', '-req', '-in', 'etcd.csr', ...sign, '-out', 'etcd.crt');
-}
 
 describe.skipIf(missing.length > 0)('etcdctl against the embedded store', () => {
   let directory: string;
@@ -48,16 +22,21 @@ describe.skipIf(missing.length > 0)('etcdctl against the embedded store', () => 
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'drydock-etcdctl-'));
-    makeCertificates(directory);
+    makeEtcdCertificates(directory);
   });
 
   beforeEach(async () => {
     const clock = new RealClock();
     const path = mkdtempSync(join(directory, 'store-'));
     etcd = await EmbeddedEtcd.open({ path, clock, logger: silentLogger });
-    const file = (name: string): string => readFileSync(join(directory, name), 'utf8');
-    const tls = { ca: file('ca.crt'), cert: file('etcd.crt'), key: file('etcd.key') };
-    server = new EtcdRpcServer({ etcd, tls, host: '127.0.0.1', port: 0, clock, logger: silentLogger });
+    server = new EtcdRpcServer({
+      etcd,
+      tls: etcdTls(directory),
+      host: '127.0.0.1',
+      port: 0,
+      clock,
+      logger: silentLogger,
+    });
     await server.start();
     return async () => {
       await server.stop();

@@ -21,8 +21,8 @@ import { serveUnary } from './unary-call.ts';
 export interface GrpcServerOptions {
   /** By path, `/package.Service/Method`. */
   readonly handlers: ReadonlyMap<string, GrpcHandler>;
-  /** PEM. Only clients with a certificate of `ca` get in. */
-  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** PEM. Only clients with a certificate of `ca` get in; without `ca` everybody does, for measurements. */
+  readonly tls: { readonly ca?: string; readonly cert: string; readonly key: string };
   readonly clock: Clock;
   readonly logger: Logger;
   /** Longer messages answer RESOURCE_EXHAUSTED. */
@@ -46,8 +46,8 @@ export class GrpcServer {
     const { tls, logger } = options;
     this.#server = createSecureServer({
       ...tls,
-      requestCert: true,
-      rejectUnauthorized: true,
+      requestCert: tls.ca !== undefined,
+      rejectUnauthorized: tls.ca !== undefined,
       minVersion: 'TLSv1.2',
       settings: { initialWindowSize: windowBytes, maxConcurrentStreams: 2 ** 31 - 1, enablePush: false },
       // In megabytes, for all streams of a session. What waits for a slow reader is bounded by the streams themselves.
