@@ -185,6 +185,18 @@ export class EmbeddedEtcd implements EtcdClient {
     };
   }
 
+  /** Gives unused space of the data file back to the disk. Reads go on meanwhile, writes wait. Throws EtcdError NO_SPACE. */
+  async defragment(context: Context): Promise<void> {
+    this.#checkUsable(context);
+    await untilEnd(context, this.#backend.defragment());
+  }
+
+  /** Copies the store as it is at one moment to `data.mdb` in the new folder `folder`. Writes go on meanwhile. */
+  async copyTo(context: Context, folder: string): Promise<void> {
+    this.#checkUsable(context);
+    await untilEnd(context, this.#backend.copyTo(folder));
+  }
+
   /** Resolves when the history that compactions so far gave up is gone from the disk as well. */
   compactionSettled(): Promise<void> {
     return this.#compactor.settled();
