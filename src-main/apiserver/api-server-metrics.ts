@@ -1,3 +1,5 @@
+import type { OpenWatch } from './watch-cache/cache-watcher.ts';
+
 /** Seconds; the bounds of `apiserver_request_duration_seconds` (release 1.36). */
 export const latencyBounds = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -21,14 +23,24 @@ export interface RequestSeries extends RequestLabels {
   count: number;
 }
 
+export interface ApiServerWatch extends OpenWatch {
+  /** `pods`, `deployments.apps`. */
+  readonly resource: string;
+}
+
+interface WatchSource {
+  watchers(): ReadonlyMap<string, number>;
+  openWatches(): readonly ApiServerWatch[];
+}
+
 /** What the API server counts, for `/metrics` and the app. */
 export class ApiServerMetrics {
   readonly #series = new Map<string, RequestSeries>();
-  readonly #readWatchers: () => ReadonlyMap<string, number>;
+  readonly #source: WatchSource;
   #inFlight = 0;
 
-  constructor(readWatchers: () => ReadonlyMap<string, number>) {
-    this.#readWatchers = readWatchers;
+  constructor(source: WatchSource) {
+    this.#source = source;
   }
 
   /** Requests being answered; open watches are not among them. */
@@ -42,7 +54,12 @@ export class ApiServerMetrics {
 
   /** Open watches by resource (`pods`, `deployments.apps`). */
   get watchers(): ReadonlyMap<string, number> {
-    return this.#readWatchers();
+    return this.#source.watchers();
+  }
+
+  /** The same one by one: who watches, and how many events each was handed. */
+  get openWatches(): readonly ApiServerWatch[] {
+    return this.#source.openWatches();
   }
 
   /** Call the answer once, with the HTTP status. Times are real milliseconds. */

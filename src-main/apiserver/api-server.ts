@@ -52,7 +52,10 @@ export class ApiServer implements Component, ApiHandler {
   constructor(options: ApiServerOptions) {
     this.name = options.name;
     this.#options = options;
-    this.metrics = new ApiServerMetrics(() => this.#life?.resources.watchers() ?? new Map());
+    this.metrics = new ApiServerMetrics({
+      watchers: () => this.#life?.resources.watchers() ?? new Map(),
+      openWatches: () => this.#life?.resources.openWatches() ?? [],
+    });
     this.#delegates = options.delegates(this.objects);
   }
 

@@ -1,4 +1,5 @@
 import type { Context } from '#base/context';
+import type { ApiServerWatch } from '#apiserver/api-server-metrics';
 import type { ComponentState } from '#base/component';
 import type { Disposable } from '#base/disposable';
 import type { EtcdClient } from '#etcd/client';
@@ -6,6 +7,7 @@ import type { Transport } from '#client/transport';
 import type { Fault, FaultSpec } from '#machines/faults';
 import type { DriverName, LabConfig } from './lab-config.ts';
 import type { NewSshMachine } from './ssh-config.ts';
+import type { LabStore } from './stores/lab-store.ts';
 
 /** One line of what a start is doing. */
 export interface LabStep {
@@ -98,11 +100,13 @@ export interface RunningLab {
   readonly kubeconfigPath: string;
   readonly etcdAccess: EtcdAccess;
   readonly etcd: EtcdClient;
-  readonly store: { readonly kind: 'embedded' | 'local' | 'external' };
+  readonly store: Pick<LabStore, 'kind' | 'maintenance'>;
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;
   readonly masters: LabMasters;
+  /** Watches that the API servers have open. */
+  apiWatches(): readonly ApiServerWatch[];
   readonly faults: LabFaults;
   /** Answers with the new node's name when it is Ready. */
   addWorker(context: Context, wanted: NewWorker, onSteps?: (steps: readonly LabStep[]) => void): Promise<string>;

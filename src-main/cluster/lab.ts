@@ -1,5 +1,6 @@
 import type { EndpointSlice, Node } from '#api/gen/types';
 import { isStatus, StatusError } from '#api/machinery/status';
+import type { ApiServerWatch } from '#apiserver/api-server-metrics';
 import type { KubeletConnection } from '#apiserver/kubelet-connection';
 import { RealClock, type Clock } from '#base/clock';
 import { Context } from '#base/context';
@@ -111,6 +112,9 @@ export class Lab implements RunningLab {
   }
   get etcd(): EtcdClient {
     return this.store.client;
+  }
+  get store(): LabStore {
+    return this.#store;
   }
   get etcdAccess(): EtcdAccess {
     return this.store.access;
@@ -251,6 +255,11 @@ export class Lab implements RunningLab {
     );
     const { drivers } = this.#options;
     await loadLabImage(context, source, { machines, docker: drivers.docker, cacheFolder: drivers.imageCache, onSteps });
+  }
+
+  apiWatches(): readonly ApiServerWatch[] {
+    const { state, metrics } = this.controlPlane.apiServer;
+    return state === 'running' ? metrics.openWatches : [];
   }
 
   truths(): Promise<readonly LabTruth[]> {

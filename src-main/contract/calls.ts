@@ -2,7 +2,7 @@ import type { Fault, FaultSpec } from './faults.ts';
 import type { Lab, LabDriver } from './labs.ts';
 import type { DockerCheck, ImageSource, SshProbe, SshTarget } from './machines.ts';
 import type { Settings } from './settings.ts';
-import type { StoreRange, StoreValue } from './store.ts';
+import type { StoreHistory, StoreLeases, StoreLevel, StoreStatus, StoreUpkeep, StoreValue, StoreWatchers } from './store.ts';
 
 /** `call(name, request) -> response`: the first of the contract's two shapes. Errors are a Kubernetes Status. */
 
@@ -89,9 +89,50 @@ export interface Calls {
   /** Answers when it serves again. */
   'master.start': { request: MasterName; response: Empty };
   'api.request': { request: ApiCall; response: ApiAnswer };
-  /** At `revision`, or now. NotFound when there is no such key, Expired when the revision was compacted. */
-  'store.get': { request: LabName & { readonly key: string; readonly revision?: number }; response: StoreValue };
-  'store.range': { request: LabName & { readonly prefix: string; readonly limit: number }; response: StoreRange };
+  /**
+   * At `revision`, or now. NotFound when there is no such key, Expired when the revision was compacted. A Secret's data is
+   * masked unless `reveal`.
+   */
+  'store.get': {
+    request: LabName & {
+      readonly key: string;
+      readonly revision?: number;
+      /** With the bytes as they are. */
+      readonly raw?: boolean;
+      readonly reveal?: boolean;
+    };
+    response: StoreValue;
+  };
+  /** At `revision`, or now; from the key `from` on, about `limit` entries. */
+  'store.level': {
+    request: LabName & {
+      readonly prefix: string;
+      readonly from?: string;
+      readonly limit: number;
+      readonly revision?: number;
+    };
+    response: StoreLevel;
+  };
+  /**
+   * Puts of `key` before `before` (default: now), newest first, back to where it was created. With `allLives` also what was
+   * before that: all kept history is read for it, which can take a while.
+   */
+  'store.history': {
+    request: LabName & {
+      readonly key: string;
+      readonly before?: number;
+      readonly limit: number;
+      readonly allLives?: boolean;
+    };
+    response: StoreHistory;
+  };
+  'store.leases': { request: LabName; response: StoreLeases };
+  'store.watchers': { request: LabName; response: StoreWatchers };
+  'store.status': { request: LabName; response: StoreStatus };
+  /** Gives up the history before `revision` (default: now), on the disk as well. Progress is in the watch `tasks`. */
+  'store.compact': { request: LabName & { readonly revision?: number }; response: StoreUpkeep };
+  /** Gives unused space of every member's file back to the disk. Progress is in the watch `tasks`. */
+  'store.defragment': { request: LabName; response: StoreUpkeep };
   /** What a person typed, in the terminal that a watch `pod.exec` opened. NotFound when it ended. */
   'pod.exec.input': { request: { readonly session: string; readonly text: string }; response: Empty };
   'pod.exec.resize': {

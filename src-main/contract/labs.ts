@@ -23,8 +23,8 @@ export interface ProgressStep {
 export interface Task {
   /** `t-1`, unique in a host. */
   readonly id: string;
-  readonly kind: 'node-add' | 'image-load';
-  /** The node or image it is about. */
+  readonly kind: 'node-add' | 'image-load' | 'store-compact' | 'store-defragment';
+  /** The node, image or revision it is about. */
   readonly subject: string;
   readonly state: 'running' | 'done' | 'failed';
   readonly steps: readonly ProgressStep[];

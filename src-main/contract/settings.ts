@@ -17,6 +17,10 @@ export interface Settings {
   readonly nodeMemoryMib: number;
   /** For how long a fault lasts. */
   readonly faultSeconds: number;
+  /** Of the store's page: which view, how wide it is beside the key, and the prefix that is looked at. */
+  readonly storeView: string;
+  readonly storePaneWidthPx: number;
+  readonly storePrefix: string;
 }
 
 export const defaultSettings: Settings = {
@@ -30,4 +34,7 @@ export const defaultSettings: Settings = {
   nodeCpus: 2,
   nodeMemoryMib: 2048,
   faultSeconds: 120,
+  storeView: 'keys',
+  storePaneWidthPx: 460,
+  storePrefix: '/registry/',
 };

@@ -3,7 +3,7 @@ import type { Status } from '#api/machinery/status';
 import type { LabName, Empty } from './calls.ts';
 import type { Fault } from './faults.ts';
 import type { Lab, Task, Truth } from './labs.ts';
-import type { StoreChange } from './store.ts';
+import type { SearchItem, SearchPlace, StoreChange } from './store.ts';
 import type { LogChunk, PodExecItem, PodExecRequest, PodLogsRequest } from './streams.ts';
 
 /**
@@ -38,6 +38,20 @@ export interface Watches {
   store: {
     request: LabName & { readonly prefix?: string; readonly fromRevision?: number };
     item: StoreChange;
+  };
+  /**
+   * Keys and values under `prefix` that hold `text`, at one revision (default: now), as they are found; each item an ADDED,
+   * the BOOKMARK is first. Ends with a progress that is `done`: after `limit` matches, or when everything was looked at.
+   */
+  'store.search': {
+    request: LabName & {
+      readonly text: string;
+      readonly place: SearchPlace;
+      readonly prefix?: string;
+      readonly revision?: number;
+      readonly limit: number;
+    };
+    item: SearchItem;
   };
   /** By `id`. Numbers are refreshed about once a second while they change. */
   components: { request: LabName; item: Truth };

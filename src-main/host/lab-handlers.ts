@@ -21,7 +21,7 @@ import { objectStream } from './object-stream.ts';
 import { checkDocker, probeMachine, statusOfMachineError } from './machine-calls.ts';
 import { logStream, type ExecSessions } from './pod-streams.ts';
 import type { SettingsFile } from './settings-file.ts';
-import { listKeys, readKey, storeStream } from './store-view.ts';
+import { storeCalls, storeWatches } from './store-handlers.ts';
 import type { Tasks } from './tasks.ts';
 
 export interface LabHandlersOptions {
@@ -65,10 +65,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'master.kill': (_context, { lab, master }) => done(() => labs.running(lab).masters.kill(master)),
     'master.start': (context, { lab, master }) => done(() => labs.running(lab).masters.start(context, master)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
-    'store.get': (context, { lab, key, revision }) =>
-      answer(() => readKey(context, labs.running(lab).etcd, key, revision)),
-    'store.range': (context, { lab, prefix, limit }) =>
-      answer(() => listKeys(context, labs.running(lab).etcd, prefix, limit)),
+    ...answered(storeCalls(options)),
     'pod.exec.input': (_context, { session, text }) => done(() => sessions.input(session, text)),
     'pod.exec.resize': (_context, { session, columns, rows }) => done(() => sessions.resize(session, columns, rows)),
     'fault.add': (context, { lab, spec, forSeconds }) =>
@@ -84,6 +81,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
 
 function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches'] {
   const { labs, home, tasks, sessions } = options;
+  const store = storeWatches(options);
   const accessTo = (lab: string): ApiAccess => apiAccess(labs, home, lab);
   return {
     labs: (context) =>
@@ -93,7 +91,8 @@ function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches']
         onChange: (listener) => labs.onChange(listener),
       }),
     objects: (context, request) => guarded(() => objectStream(context, labs.running(request.lab).admin, request)),
-    store: (context, request) => guarded(() => storeStream(context, labs.running(request.lab).etcd, request)),
+    store: (context, request) => guarded(() => store.store(context, request)),
+    'store.search': (context, request) => guarded(() => store['store.search'](context, request)),
     components: (context, { lab }) => guarded(() => truthStream(context, options, lab)),
     faults: (context, { lab }) => guarded(() => faultStream(context, labs, lab)),
     tasks: (context, { lab }) =>
@@ -240,6 +239,12 @@ async function answer<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw toStatusError(error);
   }
+}
+
+/** The same calls, with the errors of the rooms below as StatusError. */
+function answered<C extends object>(calls: C): C {
+  const wrap = (call: (...args: unknown[]) => unknown) => (...args: unknown[]) => answer(() => call(...args));
+  return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, wrap(call as never)])) as C;
 }
 
 async function done(work: () => unknown): Promise<Empty> {

@@ -1,9 +1,7 @@
 import { StatusError } from '#api/machinery/status';
 import type { WriteRecord } from '#base/cause';
 import type { Context } from '#base/context';
-import { messageOf } from '#base/errors';
 import {
-  EtcdError,
   leaseText,
   noLease,
   prefixEnd,
@@ -13,44 +11,44 @@ import {
   type Revision,
   type StoreEvent,
 } from '#etcd/client';
-import type { StoreChange, StoreRange, StoreValue } from '#contract/store';
+import type { StoreChange, StoreValue } from '#contract/store';
 import type { StreamEvent } from '#contract/watches';
+import { fromStore, storeStatusError } from './store-errors.ts';
+import { mask } from './store-secrets.ts';
+
+export interface KeyRequest {
+  readonly key: string;
+  readonly revision?: number;
+  readonly raw?: boolean;
+  readonly reveal?: boolean;
+}
 
 /** The store as its window shows it. Errors are StatusError: NotFound, Expired, ServiceUnavailable. */
-export async function readKey(
-  context: Context,
-  etcd: EtcdClient,
-  key: string,
-  at: number | undefined,
-): Promise<StoreValue> {
-  const answer = await translate(() =>
-    etcd.range(context, { key, ...(at === undefined ? {} : { revision: revision(at) }) }),
-  );
+export async function readKey(context: Context, etcd: EtcdClient, request: KeyRequest): Promise<StoreValue> {
+  const { key, revision: at, raw = false, reveal = false } = request;
+  const answer = await fromStore(etcd.range(context, { key, ...(at === undefined ? {} : { revision: revision(at) }) }));
   const [kv] = answer.kvs;
   if (!kv) throw new StatusError('NotFound', `there is no key ${key}${at === undefined ? '' : ` at revision ${at}`}`);
-  const [written] = await translate(() => etcd.records(context, kv.modRevision, kv.modRevision));
-  const record = decodeRecord(written?.record);
+  const record = await readRecord(context, etcd, kv.modRevision);
+  const { value, masking } = mask(key, decodeValue(kv.value), reveal);
   return {
-    key: kv.key,
-    value: decodeValue(kv.value),
-    size: kv.value.byteLength,
-    createRevision: kv.createRevision,
-    modRevision: kv.modRevision,
-    version: kv.version,
-    ...(kv.lease === noLease ? {} : { lease: leaseText(kv.lease) }),
+    ...{ key, value, masking, size: kv.value.byteLength },
+    ...(raw && masking !== 'masked' ? { raw: Buffer.from(kv.value).toString('base64') } : {}),
+    ...{ createRevision: kv.createRevision, modRevision: kv.modRevision, version: kv.version },
+    ...leaseOf(kv),
     ...(record ? { record } : {}),
   };
 }
 
-export async function listKeys(context: Context, etcd: EtcdClient, prefix: string, limit: number): Promise<StoreRange> {
-  const answer = await translate(() =>
-    etcd.range(context, { key: prefix === '' ? '\0' : prefix, rangeEnd: prefixEnd(prefix), limit }),
-  );
-  return {
-    revision: answer.revision,
-    count: answer.count,
-    keys: answer.kvs.map((kv) => ({ key: kv.key, modRevision: kv.modRevision, size: kv.value.byteLength })),
-  };
+/** Who wrote `at`, and why. */
+export async function readRecord(context: Context, etcd: EtcdClient, at: Revision): Promise<WriteRecord | undefined> {
+  const [written] = await fromStore(etcd.records(context, at, at));
+  return decodeRecord(written?.record);
+}
+
+/** Nothing for a key without a lease. */
+export function leaseOf({ lease }: KeyValue): { readonly lease?: string } {
+  return lease === noLease ? {} : { lease: leaseText(lease) };
 }
 
 /** Puts and deletes as they are committed, each with who wrote it and why. */
@@ -65,6 +63,7 @@ export async function* storeStream(
     const watcher = etcd.watch(scope.context, {
       key: prefix === '' ? '\0' : prefix,
       rangeEnd: prefixEnd(prefix),
+      name: 'drydock window',
       ...(fromRevision === undefined ? {} : { startRevision: revision(fromRevision) }),
     });
     yield { type: 'BOOKMARK' };
@@ -75,7 +74,7 @@ export async function* storeStream(
     }
   } catch (error) {
     if (context.ended) return;
-    yield { type: 'ERROR', status: toStatusError(error).toStatus() };
+    yield { type: 'ERROR', status: storeStatusError(error).toStatus() };
   } finally {
     scope.cancel();
   }
@@ -108,7 +107,10 @@ function changeOf(event: StoreEvent, text: string | undefined): StoreChange {
 const decoder = new TextDecoder();
 
 function decodeValue(bytes: Uint8Array): unknown {
-  const text = decoder.decode(bytes);
+  return decodeText(decoder.decode(bytes));
+}
+
+function decodeText(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -119,28 +121,7 @@ function decodeValue(bytes: Uint8Array): unknown {
 /** Undefined when the revision has no record, or one that another program wrote. */
 function decodeRecord(text: string | undefined): WriteRecord | undefined {
   if (!text) return undefined;
-  const value = decodeValue(Buffer.from(text));
+  const value = decodeText(text);
   const known = typeof value === 'object' && value !== null && 'user' in value && 'request' in value;
   return known ? (value as WriteRecord) : undefined;
-}
-
-async function translate<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toStatusError(error);
-  }
-}
-
-function toStatusError(error: unknown): StatusError {
-  if (error instanceof StatusError) return error;
-  if (!(error instanceof EtcdError))
-    return new StatusError('InternalError', messageOf(error), undefined, { cause: error });
-  if (error.code === 'COMPACTED')
-    return new StatusError('Expired', `that revision was compacted: ${error.message}`, undefined, { cause: error });
-  if (error.code === 'FUTURE_REVISION')
-    return new StatusError('BadRequest', error.message, undefined, { cause: error });
-  return new StatusError('ServiceUnavailable', `the store does not answer: ${error.message}`, undefined, {
-    cause: error,
-  });
 }

@@ -42,6 +42,7 @@ const memoryBytes = whole(64 * 1024 ** 2, 64 * 1024 ** 4);
 const container = { ...lab, namespace: label, pod: subdomain, container: label };
 const terminalSize = { columns: whole(1, 1000), rows: whole(1, 1000) };
 const session = text({ max: 64 });
+const revision = optional(whole(1, Number.MAX_SAFE_INTEGER));
 
 const hop = {
   host: text({
@@ -116,8 +117,14 @@ const callChecks: { readonly [N in CallName]: Check } = {
     body: optional(anything),
     contentType: optional(text({ pattern: /^[\w.+-]+\/[\w.+-]+$/, max: 100, says: 'must be a media type' })),
   }),
-  'store.get': fields({ ...lab, key: text(), revision: optional(whole(1, Number.MAX_SAFE_INTEGER)) }),
-  'store.range': fields({ ...lab, prefix: text(), limit: whole(1, 100_000) }),
+  'store.get': fields({ ...lab, key: text(), revision, raw: optional(flag), reveal: optional(flag) }),
+  'store.level': fields({ ...lab, prefix: text(), from: optional(text()), limit: whole(1, 10_000), revision }),
+  'store.history': fields({ ...lab, key: text(), before: revision, limit: whole(1, 1000), allLives: optional(flag) }),
+  'store.leases': fields(lab),
+  'store.watchers': fields(lab),
+  'store.status': fields(lab),
+  'store.compact': fields({ ...lab, revision }),
+  'store.defragment': fields(lab),
   'pod.exec.input': fields({ session, text: text({ max: 256 * 1024 }) }),
   'pod.exec.resize': fields({ session, ...terminalSize }),
   'fault.add': fields({ ...lab, spec: faultSpec, forSeconds: whole(1, 24 * 3600) }),
@@ -138,6 +145,9 @@ const callChecks: { readonly [N in CallName]: Check } = {
       nodeCpus: optional(cpus),
       nodeMemoryMib: optional(whole(64, 64 * 1024 * 1024)),
       faultSeconds: optional(whole(1, 24 * 3600)),
+      storeView: optional(text({ max: 40 })),
+      storePaneWidthPx: optional(whole(200, 4000)),
+      storePrefix: optional(text()),
     }),
   }),
 };
@@ -154,7 +164,15 @@ const watchChecks: { readonly [N in WatchName]: Check } = {
   store: fields({
     ...lab,
     prefix: optional(text()),
-    fromRevision: optional(whole(1, Number.MAX_SAFE_INTEGER)),
+    fromRevision: revision,
+  }),
+  'store.search': fields({
+    ...lab,
+    text: text({ pattern: /./, max: 1000, says: 'must be a text that is not empty' }),
+    place: oneOf('keys', 'values', 'both'),
+    prefix: optional(text()),
+    revision,
+    limit: whole(1, 10_000),
   }),
   components: fields(lab),
   faults: fields(lab),

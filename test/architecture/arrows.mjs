@@ -50,7 +50,7 @@ export const arrows = {
     'machines',
     'node-agent/agent-config',
   ],
-  host: ['base', 'api', 'contract', 'client', 'cluster', 'drills', 'images', 'machines', 'etcd/client'],
+  host: ['base', 'api', 'contract', 'client', 'cluster', 'drills', 'images', 'machines', 'etcd/client', 'etcd/maintenance'],
   desktop: ['base', 'contract', 'host', 'cluster', 'drills'],
   preload: ['contract'],
   cli: ['base', 'api', 'contract', 'host', 'cluster', 'drills'],

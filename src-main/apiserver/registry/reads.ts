@@ -94,6 +94,7 @@ export class Reads {
     if (options.resourceVersion === '') await cache.catchUp(context);
     else if (sendInitialEvents && wanted > 0) await cache.waitFor(context, wanted);
     const frames = cache.watch(context, {
+      who: { user: request.user.name, userAgent: request.headers['user-agent'] ?? '' },
       namespace: info.namespace,
       name: selection.name ?? (info.name || undefined),
       matches: selection.matches,

@@ -7,6 +7,7 @@ import type { EtcdClient, Revision } from '#etcd/client';
 import type { CachedObjects } from '../delegates.ts';
 import { formatGroupResource } from '../storage/errors.ts';
 import type { DecodedObjects, WriteMemory } from '../storage/object-codec.ts';
+import type { OpenWatch } from '../watch-cache/cache-watcher.ts';
 import { WatchCache } from '../watch-cache/watch-cache.ts';
 import { servedResource, type ServedResource } from './served-resource.ts';
 
@@ -80,6 +81,15 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
       if (served.cache && !served.definition.storedAs) counts.set(formatGroupResource(served), served.cache.watchers);
     }
     return counts;
+  }
+
+  openWatches(): readonly (OpenWatch & { readonly resource: string })[] {
+    return [...this.#served.values()].flatMap((served) => {
+      const resource = formatGroupResource(served);
+      return served.cache && !served.definition.storedAs
+        ? served.cache.openWatches().map((watch) => ({ ...watch, resource }))
+        : [];
+    });
   }
 
   #cacheAt(prefix: string, served: ServedResource, options: ResourceRegistryOptions): WatchCache {

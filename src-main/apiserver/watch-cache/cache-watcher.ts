@@ -2,7 +2,29 @@ import type { WatchEvent } from '#api/machinery/object';
 import { AsyncQueue } from '#base/async-queue';
 import type { CacheEvent, Predicate } from './cache-event.ts';
 
+/** Who watches, for people. */
+export interface WatcherIdentity {
+  readonly user: string;
+  readonly userAgent: string;
+}
+
+/** One open watch, as the app shows it. */
+export interface OpenWatch extends WatcherIdentity {
+  /** Unique while the process lives. */
+  readonly id: string;
+  /** Empty for all namespaces. */
+  readonly namespace: string;
+  readonly sinceMs: number;
+  /** Frames handed over so far, those of the present state included. */
+  readonly events: number;
+  /** Frames that wait to be read. */
+  readonly queued: number;
+}
+
 export interface CacheWatcherOptions {
+  readonly who: WatcherIdentity;
+  readonly namespace: string;
+  readonly sinceMs: number;
   /** Keys it sees: all that start with this. */
   readonly prefix: string;
   /** Set when it sees exactly one key. */
@@ -19,11 +41,14 @@ export interface CacheWatcherOptions {
  * watch ends and it starts again from the last revision it saw) so that it never holds up the others.
  */
 export class CacheWatcher {
+  static #lastId = 0;
   readonly bookmarks: boolean;
+  readonly #id = ++CacheWatcher.#lastId;
   readonly #options: CacheWatcherOptions;
   readonly #queue: AsyncQueue<WatchEvent>;
   /** Initial frames do not count against the buffer limit. */
   #allowance: number;
+  #pushed: number;
   #closed = false;
 
   constructor(options: CacheWatcherOptions, initial: readonly WatchEvent[]) {
@@ -31,6 +56,7 @@ export class CacheWatcher {
     this.bookmarks = options.bookmarks;
     this.#queue = new AsyncQueue(() => this.close());
     this.#allowance = options.bufferLimit + initial.length;
+    this.#pushed = initial.length;
     for (const frame of initial) this.#queue.push(frame);
   }
 
@@ -40,6 +66,12 @@ export class CacheWatcher {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  describe(): OpenWatch {
+    const { who, namespace, sinceMs } = this.#options;
+    const queued = this.#queue.size;
+    return { id: String(this.#id), ...who, namespace, sinceMs, events: this.#pushed - queued, queued };
   }
 
   /** Whether the watcher may have to hear of `event` at all. */
@@ -61,6 +93,7 @@ export class CacheWatcher {
       this.close();
       return;
     }
+    this.#pushed++;
     this.#queue.push(frame);
   }
 

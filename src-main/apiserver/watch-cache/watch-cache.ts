@@ -11,7 +11,7 @@ import { decodeStored, withRevision, type DecodedObjects, type WriteMemory } fro
 import { listPrefix } from '../storage/object-list.ts';
 import { storageKey, type StoredResource } from '../storage/object-store.ts';
 import { bookmark, CacheEvent, type Predicate } from './cache-event.ts';
-import { CacheWatcher } from './cache-watcher.ts';
+import { CacheWatcher, type OpenWatch, type WatcherIdentity } from './cache-watcher.ts';
 import { EventWindow } from './event-window.ts';
 import { ObjectTable } from './object-table.ts';
 import { RevisionGate } from './revision-gate.ts';
@@ -35,6 +35,7 @@ export interface WatchCacheOptions {
 }
 
 export interface WatchOptions {
+  readonly who?: WatcherIdentity;
   readonly namespace: string;
   /** Set when the field selector pins the name. */
   readonly name?: string | undefined;
@@ -95,6 +96,10 @@ export class WatchCache implements DecodedObjects {
 
   get watchers(): number {
     return this.#watchers.size;
+  }
+
+  openWatches(): readonly OpenWatch[] {
+    return [...this.#watchers].map((watcher) => watcher.describe());
   }
 
   get size(): number {
@@ -174,6 +179,9 @@ export class WatchCache implements DecodedObjects {
     const initial = this.#initialFrames(options, prefix, onlyKey);
     const watcher = new CacheWatcher(
       {
+        who: options.who ?? { user: '', userAgent: '' },
+        namespace: options.namespace,
+        sinceMs: this.#options.clock.now(),
         prefix,
         onlyKey,
         predicate: options.matches,

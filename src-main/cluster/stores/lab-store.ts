@@ -1,6 +1,7 @@
 import type { Component } from '#base/component';
 import type { Context } from '#base/context';
 import type { EtcdClient } from '#etcd/client';
+import type { EtcdMaintenance } from '#etcd/maintenance';
 import type { EtcdAccess } from '../lab-view.ts';
 
 /** `embedded`: in this process. `local`: real etcd members, child processes of ours. `external`: a real etcd that is somebody's. */
@@ -22,6 +23,7 @@ export interface LabStore {
   readonly kind: StoreKind;
   /** One client for every life of the store; UNAVAILABLE, within seconds, while nobody answers. */
   readonly client: EtcdClient;
+  readonly maintenance?: EtcdMaintenance;
   readonly access: EtcdAccess;
   readonly members: readonly StoreMember[];
   /** Resolves when the store takes writes. Throws ClusterError or EtcdError. */
