@@ -2,7 +2,15 @@ import type { Fault, FaultSpec } from './faults.ts';
 import type { Lab, LabDriver } from './labs.ts';
 import type { DockerCheck, ImageSource, SshProbe, SshTarget } from './machines.ts';
 import type { Settings } from './settings.ts';
-import type { StoreHistory, StoreLeases, StoreLevel, StoreStatus, StoreUpkeep, StoreValue, StoreWatchers } from './store.ts';
+import type {
+  StoreHistory,
+  StoreLeases,
+  StoreLevel,
+  StoreStatus,
+  StoreUpkeep,
+  StoreValue,
+  StoreWatchers,
+} from './store.ts';
 
 /** `call(name, request) -> response`: the first of the contract's two shapes. Errors are a Kubernetes Status. */
 

@@ -243,7 +243,10 @@ async function answer<T>(work: () => T | Promise<T>): Promise<T> {
 
 /** The same calls, with the errors of the rooms below as StatusError. */
 function answered<C extends object>(calls: C): C {
-  const wrap = (call: (...args: unknown[]) => unknown) => (...args: unknown[]) => answer(() => call(...args));
+  const wrap =
+    (call: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]) =>
+      answer(() => call(...args));
   return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, wrap(call as never)])) as C;
 }
 

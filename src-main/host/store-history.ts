@@ -82,7 +82,11 @@ async function replay(
   const scope = context.withCancel();
   const found: StoreRevision[] = [];
   try {
-    const watcher = etcd.watch(scope.context, { key, startRevision: revision(Math.max(1, compactRevision)), name: 'drydock history' });
+    const watcher = etcd.watch(scope.context, {
+      key,
+      startRevision: revision(Math.max(1, compactRevision)),
+      name: 'drydock history',
+    });
     // The past is delivered first; the note says when that was all of it.
     watcher.requestProgress();
     for await (const response of watcher.responses) {

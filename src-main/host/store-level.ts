@@ -31,7 +31,13 @@ export async function readLevel(context: Context, etcd: EtcdClient, request: Lev
   let pageSize = firstPage;
   for (;;) {
     const page = await fromStore(
-      etcd.range(context, { key, rangeEnd, limit: pageSize, keysOnly: true, ...(at === undefined ? {} : { revision: at }) }),
+      etcd.range(context, {
+        key,
+        rangeEnd,
+        limit: pageSize,
+        keysOnly: true,
+        ...(at === undefined ? {} : { revision: at }),
+      }),
     );
     at ??= page.revision;
     group(prefix, page.kvs, entries);
@@ -43,7 +49,10 @@ export async function readLevel(context: Context, etcd: EtcdClient, request: Lev
       entries[entries.length - 1] = { prefix: open.prefix, keys: await count(context, etcd, open.prefix, end, at) };
       [key, pageSize] = [end, firstPage];
     } else [key, pageSize] = [`${last.key}\0`, Math.min(largestPage, pageSize * 4)];
-    if (entries.length >= limit) return (await isEmpty(context, etcd, key, rangeEnd, at)) ? { revision: at, entries } : { revision: at, entries, next: key };
+    if (entries.length >= limit)
+      return (await isEmpty(context, etcd, key, rangeEnd, at))
+        ? { revision: at, entries }
+        : { revision: at, entries, next: key };
   }
 }
 

@@ -57,7 +57,9 @@ class Search {
     let at: Revision | undefined = this.#request.revision === undefined ? undefined : revision(this.#request.revision);
     let total: number | undefined;
     for (;;) {
-      const page = await fromStore(this.#etcd.range(context, { key, ...range, ...(at === undefined ? {} : { revision: at }) }));
+      const page = await fromStore(
+        this.#etcd.range(context, { key, ...range, ...(at === undefined ? {} : { revision: at }) }),
+      );
       at ??= page.revision;
       total ??= page.count;
       for (const kv of page.kvs) {

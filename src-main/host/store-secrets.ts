@@ -14,7 +14,11 @@ export function isSecret(key: string): boolean {
  * A Secret's object without its data. Each value becomes `(hidden: 12 bytes, mark 3fa90c21)`, so that a difference of two
  * revisions still says which of them changed. What `kubectl apply` remembers of the data is hidden as well.
  */
-export function mask(key: string, value: unknown, reveal: boolean): { readonly value: unknown; readonly masking: Masking } {
+export function mask(
+  key: string,
+  value: unknown,
+  reveal: boolean,
+): { readonly value: unknown; readonly masking: Masking } {
   if (!isSecret(key)) return { value, masking: 'none' };
   if (reveal) return { value, masking: 'revealed' };
   if (!isRecord(value)) return { value: hidden(value), masking: 'masked' };

@@ -2,15 +2,14 @@ import { AsyncQueue } from '#base/async-queue';
 import { formatTime, type Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import type { KubeObject } from '#api/machinery/object';
-import { StatusError } from '#api/machinery/status';
 import type { Lab, ProgressStep, Truth } from '#contract/labs';
 import { defaultSettings, type Settings } from '#contract/settings';
-import type { StoreChange, StoreValue } from '#contract/store';
 import type { StreamEvent } from '#contract/watches';
 import type { DockerCheck } from '#contract/machines';
 import type { LogChunk } from '#contract/streams';
 import type { ContractHandlers } from '#host/handlers';
 import { fakeDocker, FakeMachines, fakeProbe } from './fake-machines.ts';
+import { FakeStore } from './fake-store.ts';
 import { FakeTerminals } from './fake-terminal.ts';
 
 /**
@@ -20,8 +19,6 @@ import { FakeTerminals } from './fake-terminal.ts';
 export class FakeHost {
   readonly #clock: Clock;
   readonly #objects = new Map<string, { resource: string; object: KubeObject }>();
-  readonly #values = new Map<string, StoreValue[]>();
-  readonly #changes: StoreChange[] = [];
   readonly #listeners = new Set<(kind: string, event: StreamEvent<unknown>) => void>();
   readonly labs = new Map<string, Lab>();
   readonly truths = new Map<string, Truth>();
@@ -29,14 +26,22 @@ export class FakeHost {
   readonly #terminals = new FakeTerminals();
   docker: DockerCheck = fakeDocker;
   settings: Settings = defaultSettings;
-  revision = 0;
+  readonly store: FakeStore;
   /** What the API was asked, newest last. */
   readonly asked: string[] = [];
   onCall: (name: string, request: Readonly<Record<string, unknown>>) => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.store = new FakeStore(() => clock.now());
     this.machines = new FakeMachines(clock, (kind, object) => this.#tell(kind, { type: 'MODIFIED', object }));
+  }
+
+  get revision(): number {
+    return this.store.revision;
+  }
+  set revision(value: number) {
+    this.store.revision = value;
   }
 
   now(agoMs = 0): string {
@@ -64,13 +69,11 @@ export class FakeHost {
   ): void {
     const { namespace, name = '', uid = `${resource}/${namespace ?? ''}/${name}` } = object.metadata;
     const key = `/registry/${resource === 'nodes' ? 'minions' : resource}${namespace ? `/${namespace}` : ''}/${name}`;
-    const revision = ++this.revision;
+    const revision = this.revision + 1;
     const stored: KubeObject = {
       ...object,
       metadata: { creationTimestamp: this.now(), ...object.metadata, uid, resourceVersion: String(revision) },
     };
-    const versions = this.#values.get(key) ?? [];
-    const size = JSON.stringify(stored).length;
     const record = {
       user,
       userAgent: 'fake',
@@ -80,14 +83,10 @@ export class FakeHost {
       timeMs: this.#clock.now(),
       ...(causedBy === undefined ? {} : { causedBy }),
     };
-    const first = versions[0];
-    const value = { key, value: stored, modRevision: revision, createRevision: first?.createRevision ?? revision };
-    this.#values.set(key, [...versions, { ...value, version: versions.length + 1, size, record }]);
+    const change = this.store.put(key, stored, record);
     const type = this.#objects.has(uid) ? 'MODIFIED' : 'ADDED';
     this.#objects.set(uid, { resource, object: stored });
     this.#tell(`objects/${resource}`, { type, object: stored });
-    const change: StoreChange = { revision, type: 'PUT', key, size, created: !first, record };
-    this.#changes.push(change);
     this.#tell('store', { type: 'ADDED', object: change });
   }
 
@@ -136,18 +135,14 @@ export class FakeHost {
         this.onCall('api.request', { ...request });
         return { status: 200, body: {} };
       },
-      'store.get': async (_context, { key, revision }) => {
-        const versions = this.#values.get(key) ?? [];
-        const found = [...versions].reverse().find((one) => revision === undefined || one.modRevision <= revision);
-        if (!found) throw new StatusError('NotFound', `there is no key ${key}`);
-        return found;
-      },
-      'store.range': async (_context, { prefix }) => {
-        const keys = [...this.#values.values()]
-          .flatMap((versions) => versions.slice(-1))
-          .filter((one) => one.key.startsWith(prefix));
-        return { revision: this.revision, keys, count: keys.length };
-      },
+      'store.get': async (_context, request) => this.store.get(request),
+      'store.level': async (_context, request) => this.store.level(request),
+      'store.history': async (_context, request) => this.store.history(request),
+      'store.leases': async () => this.store.leases(),
+      'store.watchers': async () => this.store.watchers(),
+      'store.status': async () => this.store.status(),
+      'store.compact': async (_context, { revision }) => this.store.compact(revision),
+      'store.defragment': async () => this.store.defragment(),
       'pod.exec.input': async (_context, { session, text }) => (this.#terminals.input(session, text), {}),
       'pod.exec.resize': async (_context, { session, columns, rows }) => (
         this.#terminals.resize(session, columns, rows),
@@ -184,8 +179,9 @@ export class FakeHost {
         this.#stream(
           context,
           'store',
-          this.#changes.filter((change) => change.revision >= fromRevision),
+          this.store.changes.filter((change) => change.revision >= fromRevision),
         ),
+      'store.search': (context, request) => this.store.search(context, request),
     },
   };
 

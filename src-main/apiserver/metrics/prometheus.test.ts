@@ -27,7 +27,7 @@ test('counters, escaped labels and histograms in the text format', () => {
 });
 
 test('the page names requests, watches and the store as kube-apiserver does', () => {
-  const metrics = new ApiServerMetrics(() => new Map([['deployments.apps', 2]]));
+  const metrics = new ApiServerMetrics({ watchers: () => new Map([['deployments.apps', 2]]), openWatches: () => [] });
   metrics.started({ verb: 'create', group: '', version: 'v1', resource: 'pods', subresource: '' })(201);
   const page = apiServerPage(metrics, { revision: 42, dbSizeBytes: 1000, keys: 7 }, 'v1.36.0');
   expect(page).toContain(

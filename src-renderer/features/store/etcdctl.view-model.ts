@@ -1,0 +1,18 @@
+import type { StoreAccess } from '#contract/store';
+
+/** etcdctl 3.4 to 3.6, with what it takes to reach this lab's store. Paths and addresses only: nothing secret. */
+export function etcdctl(access: StoreAccess | undefined, ...args: readonly string[]): string {
+  const reach = access
+    ? [`--endpoints=${access.endpoint}`, `--cacert=${access.ca}`, `--cert=${access.cert}`, `--key=${access.key}`]
+    : [];
+  return ['etcdctl', ...reach, ...args].map(quoted).join(' ');
+}
+
+/** The same without the way there, for the eye. */
+export function etcdctlShort(...args: readonly string[]): string {
+  return ['etcdctl', ...args].map(quoted).join(' ');
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
