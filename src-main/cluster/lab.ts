@@ -113,9 +113,6 @@ export class Lab implements RunningLab {
   get etcd(): EtcdClient {
     return this.store.client;
   }
-  get store(): LabStore {
-    return this.#store;
-  }
   get etcdAccess(): EtcdAccess {
     return this.store.access;
   }
@@ -258,8 +255,9 @@ export class Lab implements RunningLab {
   }
 
   apiWatches(): readonly ApiServerWatch[] {
-    const { state, metrics } = this.controlPlane.apiServer;
-    return state === 'running' ? metrics.openWatches : [];
+    return this.masters.list.flatMap(({ apiServer }) =>
+      apiServer.state === 'running' ? apiServer.metrics.openWatches : [],
+    );
   }
 
   truths(): Promise<readonly LabTruth[]> {
