@@ -28,14 +28,12 @@ import type {
 /** Where a transaction's record is kept on a store that keeps none beside its revisions. */
 export const recordKey = '/drydock.io/record';
 
-const sortOrders = { ascend: 1, descend: 2 } as const;
+const sortOrders = { none: 0, ascend: 1, descend: 2 } as const;
 const sortTargets = { key: 0, version: 1, create: 2, mod: 3, value: 4 } as const;
 const results = { '=': 0, '>': 1, '<': 2, '!=': 3 } as const;
 
-/** The empty key with a range end means "from the first key on", which on the wire is one zero byte. */
-function fromKeys(keys: { readonly key: string; readonly rangeEnd?: string }): object {
-  if (keys.rangeEnd === undefined) return { key: encodeKey(keys.key) };
-  return { key: encodeKey(keys.key === '' ? '\0' : keys.key), range_end: encodeKey(keys.rangeEnd) };
+function fromKeys({ key, rangeEnd }: { readonly key: string; readonly rangeEnd?: string }): object {
+  return { key: encodeKey(key), ...(rangeEnd === undefined ? {} : { range_end: encodeKey(rangeEnd) }) };
 }
 
 export function fromRange(request: RangeRequest): object {
@@ -154,16 +152,20 @@ export function toTxn(request: TxnRequest, answer: TxnAnswer, at: Revision): Txn
   };
 }
 
-function toOperation(request: Operation, message: ResponseOpMessage, at: Revision): OperationResponse {
+function toOperation(request: Operation, message: ResponseOpMessage, atEnd: Revision): OperationResponse {
   const { response_range: range, response_delete_range: deletion, response_txn: txn, response_put: put } = message;
-  if (request.type === 'range' && range) {
-    const own = Number(range.header?.revision ?? 0);
-    return { type: 'range', ...toRange(range, own > 0 ? revision(own) : at) };
-  }
+  const answer = range ?? deletion ?? txn ?? put;
+  // Before 3.6 not every part of an answer tells its revision.
+  const own = Number(answer?.header?.revision ?? 0);
+  const at = own > 0 ? revision(own) : atEnd;
+  if (request.type === 'range' && range) return { type: 'range', ...toRange(range, at) };
   if (request.type === 'txn' && txn) return { type: 'txn', ...toTxn(request, txn, at) };
-  if (request.type === 'delete' && deletion)
-    return { type: 'delete', deleted: Number(deletion.deleted), prevKvs: deletion.prev_kvs.map(toKeyValue) };
-  if (request.type === 'put') return { type: 'put', ...(put?.prev_kv ? { prevKv: toKeyValue(put.prev_kv) } : {}) };
+  if (request.type === 'delete' && deletion) {
+    const deleted = Number(deletion.deleted);
+    return { type: 'delete', revision: at, deleted, prevKvs: deletion.prev_kvs.map(toKeyValue) };
+  }
+  if (request.type === 'put' && put)
+    return { type: 'put', revision: at, ...(put.prev_kv ? { prevKv: toKeyValue(put.prev_kv) } : {}) };
   throw new EtcdError('UNAVAILABLE', `etcd answered a ${request.type} with something else`);
 }
 

@@ -64,8 +64,8 @@ export interface TxnAnswer extends Answer {
 
 export interface ResponseOpMessage {
   readonly response_range?: RangeAnswer;
-  readonly response_put?: { readonly prev_kv?: KeyValueMessage };
-  readonly response_delete_range?: { readonly deleted: Int64; readonly prev_kvs: readonly KeyValueMessage[] };
+  readonly response_put?: Answer & { readonly prev_kv?: KeyValueMessage };
+  readonly response_delete_range?: Answer & { readonly deleted: Int64; readonly prev_kvs: readonly KeyValueMessage[] };
   readonly response_txn?: TxnAnswer;
 }
 

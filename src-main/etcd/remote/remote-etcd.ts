@@ -28,7 +28,7 @@ import { Watches } from './watches.ts';
 
 export type RemoteEtcdOptions = PoolOptions;
 
-const everything = { key: '', rangeEnd: '\0' };
+const everything = { key: '\0', rangeEnd: '\0' };
 
 /**
  * An etcd (3.4 to 3.6, or the port of an embedded store) over gRPC. Every call ends within its deadline: UNAVAILABLE when nobody
