@@ -144,9 +144,9 @@ export class ApiServer implements Component, ApiHandler {
   }
 
   #newLife(): Life {
-    const { etcd, clock, random, logger, serviceCidr } = this.#options;
+    const { name, etcd, clock, random, logger, serviceCidr } = this.#options;
     const { context, cancel } = Context.background().withCancel();
-    const assembled = assembleRegistry({ etcd, clock, random, logger, serviceCidr, delegates: this.#delegates });
+    const assembled = assembleRegistry({ name, etcd, clock, random, logger, serviceCidr, delegates: this.#delegates });
     return { ...assembled, context, end: cancel };
   }
 

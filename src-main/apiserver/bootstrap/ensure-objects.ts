@@ -23,8 +23,9 @@ async function ensureObject(context: Context, handler: ApiHandler, object: KubeO
   try {
     await handler.handle(context, loopbackRequest('POST', collectionPath(object), object));
   } catch (error) {
-    // Another API server of the same cluster was faster.
-    if (!isStatus(error, 'AlreadyExists')) throw error;
+    // Another API server of the same cluster was faster; it may also have taken the address that the object asks for.
+    if (isStatus(error, 'AlreadyExists')) return;
+    if (!isStatus(error, 'Invalid') || !(await findObject(context, handler, object))) throw error;
   }
 }
 

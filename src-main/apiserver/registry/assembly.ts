@@ -2,6 +2,7 @@ import type { PriorityClass } from '#api/gen/types';
 import { isStatus } from '#api/machinery/status';
 import type { KubeObject } from '#api/machinery/object';
 import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
 import { present } from '#base/errors';
 import type { Ipv4Block } from '#base/ip';
 import type { Logger } from '#base/logger';
@@ -25,12 +26,15 @@ import { ObjectVerbs } from './object-verbs.ts';
 import { Reads } from './reads.ts';
 import { ResourceRegistry } from './resource-registry.ts';
 import { schemaEditor } from './schema-editor.ts';
+import { AllocationOwnership } from './services/allocation-ownership.ts';
 import { ServiceHooks } from './services/service-hooks.ts';
 import { EvictionSubresource } from './subresources/eviction.ts';
 import { ScaleSubresource } from './subresources/scale.ts';
 import { Writes } from './writes.ts';
 
 export interface AssemblyOptions {
+  /** Of the server, unique in its cluster. */
+  readonly name: string;
   readonly etcd: EtcdClient;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,8 +57,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const leases = new ObjectLeases(etcd, clock);
   const store = new ObjectStore({ etcd, recorder, memory, decoded: resources, leases });
   const reads = new Reads(store, new ObjectLister(etcd, resources), random);
-  const services = () => resources.find('', 'v1', 'services')?.cache?.snapshot('').objects ?? [];
-  const hooks = new Map([['services', new ServiceHooks({ cidr: options.serviceCidr, services, random })]]);
+  const hooks = new Map([['services', serviceHooks(options, resources)]]);
   const read = readerOf(resources, store);
   const nodes = nodeRestriction((request, namespace, name) => read(request, 'pods', namespace, name));
   const admission = new AdmissionChain([
@@ -64,7 +67,7 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
     ...delegates.admission,
   ]);
   const writes = new Writes({ store, admission, editor: schemaEditor, hooks, clock, random });
-  const deletes = new Deletes({ store, reads, admission, hooks, clock });
+  const deletes = new Deletes({ store, reads, admission, clock });
   const budgets = resources.find('policy', 'v1', 'poddisruptionbudgets');
   const dispatcher = new Dispatcher({
     store,
@@ -80,6 +83,18 @@ export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
     eviction: new EvictionSubresource(reads, deletes, store, budgets, clock),
   });
   return { resources, dispatcher };
+}
+
+function serviceHooks(options: AssemblyOptions, resources: ResourceRegistry): ServiceHooks {
+  const { name: owner, etcd, clock, random, serviceCidr: cidr } = options;
+  const cache = present(resources.find('', 'v1', 'services')?.cache, 'services have a watch cache');
+  const waitFor = (context: Context, revision: number): Promise<void> => cache.waitFor(context, revision);
+  return new ServiceHooks({
+    ...{ cidr, random },
+    ownership: new AllocationOwnership({ owner, etcd, waitFor, clock, random }),
+    services: () => cache.snapshot(''),
+    catchUp: (context) => cache.catchUp(context),
+  });
 }
 
 type ObjectRead = (

@@ -9,7 +9,6 @@ import { readDeleteOptions, type DeleteOptions } from './delete-options.ts';
 import { deletionOf } from './deletion.ts';
 import { readListQuery } from './request-options.ts';
 import type { Reads } from './reads.ts';
-import type { ResourceHooks } from './resource-hooks.ts';
 import { originOf, type RequestScope } from './scope.ts';
 import { readSelection } from './selection.ts';
 
@@ -31,8 +30,6 @@ export interface DeletesOptions {
   readonly store: ObjectStore;
   readonly reads: Reads;
   readonly admission: AdmissionChain;
-  /** By plural. */
-  readonly hooks: ReadonlyMap<string, ResourceHooks>;
   readonly clock: Clock;
 }
 
@@ -57,12 +54,12 @@ export class Deletes {
 
   /** Throws NotFound, Conflict for failed preconditions, and what admission throws. The answer is in stored form. */
   async deleteOne(scope: RequestScope, namespace: string, name: string, options: DeleteOptions): Promise<ChangeResult> {
-    const { store, admission, hooks, clock } = this.#options;
+    const { store, admission, clock } = this.#options;
     const { context, served, request } = scope;
     const suggestion = served.cache?.peek(namespace, name);
     const origin = originOf(scope, name);
     const { dryRun, preconditions } = options;
-    const result = await store.update(
+    return store.update(
       context,
       served,
       namespace,
@@ -78,8 +75,6 @@ export class Deletes {
         return 'next' in change ? { next: deepFreeze(served.toStored(change.next)) } : change;
       },
     );
-    if (result.removed && !dryRun) hooks.get(served.resource)?.deleted(served.fromStored(result.object));
-    return result;
   }
 
   /** Answers the list of what was deleted, or marked, as it was before. */

@@ -7,10 +7,16 @@ import { deepFreeze, jsonEqual } from '#base/freeze';
 import type { Random } from '#base/random';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
 import { generateNameConflict, modified } from '../storage/errors.ts';
-import { checkPreconditions, type Change, type ObjectStore, type Preconditions } from '../storage/object-store.ts';
+import {
+  checkPreconditions,
+  GuardLostError,
+  type Change,
+  type ObjectStore,
+  type Preconditions,
+} from '../storage/object-store.ts';
 import { keptMetadata, matchNamespace, needsGeneratedName, newMetadata, withGeneratedName } from './metadata-rules.ts';
 import type { FieldWriter, ObjectEditor } from './patching.ts';
-import type { ResourceHooks } from './resource-hooks.ts';
+import { reserve, type GuardedReservation, type ResourceHooks } from './resource-hooks.ts';
 import { originOf, type RequestScope } from './scope.ts';
 import { isNamespaceFinished } from './namespace-rules.ts';
 
@@ -70,8 +76,8 @@ export class Writes {
   }
 
   async #createNamed(scope: RequestScope, object: KubeObject, options: CreateOptions): Promise<KubeObject> {
-    const { admission, store, hooks, clock, random } = this.#options;
-    const { context, served } = scope;
+    const { admission, clock, random } = this.#options;
+    const { served } = scope;
     const name = object.metadata.name ?? '';
     const ask = admissionRequest(scope, 'CREATE', name, object, undefined);
     const admitted = await admission.admit(ask);
@@ -80,19 +86,27 @@ export class Writes {
     requireValid(scope, name, strategy.validate(prepared));
     const tracked = options.tracked ? prepared : this.#track(scope, prepared, undefined, options);
     await admission.validate({ ...ask, object: tracked });
-    const reservation = hooks.get(served.resource)?.beginCreate(tracked);
-    const final = deepFreeze(served.toStored(reservation?.object ?? tracked));
-    try {
-      const stored = await store.create(context, served, final, {
-        origin: originOf(scope, name),
-        dryRun: options.dryRun,
-      });
-      if (options.dryRun) reservation?.revert();
-      else reservation?.commit();
-      return served.fromStored(stored);
-    } catch (error) {
-      reservation?.revert();
-      throw error;
+    return this.#store(scope, name, tracked, options.dryRun);
+  }
+
+  /** Stores a new object with what its kind has to take for it, again when another API server gave something out meanwhile. */
+  async #store(scope: RequestScope, name: string, object: KubeObject, dryRun: boolean): Promise<KubeObject> {
+    const { store, hooks } = this.#options;
+    const { context, served } = scope;
+    const hook = hooks.get(served.resource);
+    for (;;) {
+      const reservation = hook && (await reserve(context, hook, dryRun, () => hook.beginCreate(object)));
+      const final = deepFreeze(served.toStored(reservation?.object ?? object));
+      try {
+        const guard = reservation?.guard;
+        const stored = await store.create(context, served, final, { origin: originOf(scope, name), dryRun, guard });
+        settle(reservation, stored, dryRun);
+        return served.fromStored(stored);
+      } catch (error) {
+        reservation?.revert();
+        if (!(error instanceof GuardLostError) || !reservation?.guard) throw error;
+        hook?.ownership.lost(reservation.guard);
+      }
     }
   }
 
@@ -102,9 +116,9 @@ export class Writes {
     const { context, served, info } = scope;
     const hook = hooks.get(served.resource);
     const suggestion = served.cache?.peek(info.namespace, info.name);
-    let reservation: ReturnType<ResourceHooks['beginUpdate']> | undefined;
+    let reservation: GuardedReservation | undefined;
     try {
-      const { object, removed } = await store.update(
+      const { object } = await store.update(
         context,
         served,
         info.namespace,
@@ -112,20 +126,20 @@ export class Writes {
         { origin: originOf(scope), dryRun: options.dryRun, preconditions: options.preconditions, suggestion },
         async (stored): Promise<Change> => {
           reservation?.revert();
+          // Asked again: the object or the guard has changed, and which of them nobody says.
+          if (reservation?.guard) hook?.ownership.lost(reservation.guard);
           reservation = undefined;
           const current = served.fromStored(stored);
           const wanted = await this.#nextVersion(scope, current, await next(current), options);
           if (wanted === current) return { next: stored };
           if (isFinished(wanted)) return { remove: true };
-          reservation = options.status ? undefined : hook?.beginUpdate(wanted, current);
-          return { next: deepFreeze(served.toStored(reservation?.object ?? wanted)) };
+          if (hook && !options.status)
+            reservation = await reserve(context, hook, options.dryRun, () => hook.beginUpdate(wanted, current));
+          return { next: deepFreeze(served.toStored(reservation?.object ?? wanted)), guard: reservation?.guard };
         },
       );
-      if (options.dryRun) reservation?.revert();
-      else reservation?.commit();
-      const answer = served.fromStored(object);
-      if (removed && !options.dryRun) hook?.deleted(answer);
-      return answer;
+      settle(reservation, object, options.dryRun);
+      return served.fromStored(object);
     } catch (error) {
       reservation?.revert();
       throw error;
@@ -164,6 +178,12 @@ export class Writes {
     };
     return editor.track(scope.served, next, old, writer);
   }
+}
+
+/** What was taken stays taken when the object that holds it is stored. */
+function settle(reservation: GuardedReservation | undefined, stored: KubeObject, dryRun: boolean): void {
+  if (dryRun) reservation?.revert();
+  else reservation?.commit(Number(stored.metadata.resourceVersion));
 }
 
 /** By what rules a write changes the stored object: as a whole, its status, or a part with rules of its own. */

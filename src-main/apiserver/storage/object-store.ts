@@ -2,7 +2,7 @@ import type { KubeObject } from '#api/machinery/object';
 
 import type { Context } from '#base/context';
 import { jsonEqual } from '#base/freeze';
-import type { EtcdClient, KeyValue, Operation, Revision } from '#etcd/client';
+import type { Compare, EtcdClient, KeyValue, Operation, Revision } from '#etcd/client';
 import { alreadyExists, conflict, fromStore, notFound, type GroupResource } from './errors.ts';
 import type { WriteMemory } from './object-codec.ts';
 import { decodeStored, encodeStored, withRevision, type DecodedObjects } from './object-codec.ts';
@@ -29,14 +29,29 @@ export interface WriteOptions {
   readonly dryRun: boolean;
 }
 
+/** A condition besides the object's own: the key was last written at this revision. */
+export interface Guard {
+  readonly key: string;
+  readonly modRevision: Revision;
+}
+
+/** The write was refused because of its {@link Guard}, and nothing was written. */
+export class GuardLostError extends Error {
+  override readonly name = 'GuardLostError';
+}
+
+export interface CreateOptions extends WriteOptions {
+  readonly guard?: Guard | undefined;
+}
+
 export interface UpdateOptions extends WriteOptions {
   readonly preconditions?: Preconditions | undefined;
   /** The version to try first, usually the watch cache's; the store is asked only when it turns out to be stale. */
   readonly suggestion?: KubeObject | undefined;
 }
 
-/** What to do with the current version: keep `next`, or remove the object. */
-export type Change = { readonly next: KubeObject } | { readonly remove: true };
+/** What to do with the current version: keep `next`, or remove the object. When the guard is lost, the change is asked for again. */
+export type Change = { readonly next: KubeObject; readonly guard?: Guard | undefined } | { readonly remove: true };
 /** May be called several times, each time with a fresher version. Throwing gives up. */
 export type ChangeFunction = (current: KubeObject) => Change | Promise<Change>;
 
@@ -73,12 +88,12 @@ export class ObjectStore {
     this.#decoded = decoded;
   }
 
-  /** Throws AlreadyExists. The object must not carry a resourceVersion. */
+  /** Throws AlreadyExists, GuardLostError. The object must not carry a resourceVersion. */
   async create(
     context: Context,
     resource: StoredResource,
     object: KubeObject,
-    options: WriteOptions,
+    options: CreateOptions,
   ): Promise<KubeObject> {
     const { namespace = '', name = '' } = object.metadata;
     const key = storageKey(resource, namespace, name);
@@ -89,13 +104,17 @@ export class ObjectStore {
     const record = await fromStore(this.#recorder.record(context, options.origin));
     const answer = await fromStore(
       this.#etcd.txn(context, {
-        compare: [{ key, target: 'version', result: '=', version: 0 }],
+        compare: [{ key, target: 'version', result: '=', version: 0 }, ...conditionOf(options.guard)],
         success: [await this.#put(context, resource, key, object)],
-        failure: [],
+        failure: options.guard ? [{ type: 'range', key, countOnly: true }] : [],
         record: JSON.stringify(record),
       }),
     );
-    if (!answer.succeeded) throw alreadyExists(resource, name);
+    if (!answer.succeeded) {
+      const [found] = answer.responses;
+      if (found?.type === 'range' && found.count === 0) throw new GuardLostError(`${name} was not written`);
+      throw alreadyExists(resource, name);
+    }
     this.#recorder.written(answer.revision, record);
     return this.#remember(key, object, answer.revision);
   }
@@ -168,7 +187,10 @@ export class ObjectStore {
     const record = await fromStore(this.#recorder.record(context, options.origin));
     const answer = await fromStore(
       this.#etcd.txn(context, {
-        compare: [{ key, target: 'mod', result: '=', modRevision }],
+        compare: [
+          { key, target: 'mod', result: '=', modRevision },
+          ...conditionOf('next' in wanted ? wanted.guard : undefined),
+        ],
         success: ['next' in wanted ? await this.#put(context, resource, key, wanted.next) : { type: 'delete', key }],
         failure: [],
         record: JSON.stringify(record),
@@ -197,6 +219,10 @@ export class ObjectStore {
     this.#memory.remember(key, atRevision, stored);
     return stored;
   }
+}
+
+function conditionOf(guard: Guard | undefined): readonly Compare[] {
+  return guard ? [{ key: guard.key, target: 'mod', result: '=', modRevision: guard.modRevision }] : [];
 }
 
 /** Upstream's texts of `Preconditions.Check` (k8s.io/apiserver/pkg/storage, release 1.36). */

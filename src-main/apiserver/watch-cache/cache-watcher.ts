@@ -29,6 +29,8 @@ export interface CacheWatcherOptions {
   readonly prefix: string;
   /** Set when it sees exactly one key. */
   readonly onlyKey?: string | undefined;
+  /** It has seen everything up to here, maybe from another server that is further than this one. */
+  readonly afterRevision: number;
   readonly predicate?: Predicate | undefined;
   readonly bookmarks: boolean;
   /** Frames that may wait unread before the watcher is dropped. */
@@ -64,6 +66,10 @@ export class CacheWatcher {
     return this.#queue;
   }
 
+  get afterRevision(): number {
+    return this.#options.afterRevision;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -81,7 +87,7 @@ export class CacheWatcher {
   }
 
   offer(event: CacheEvent): void {
-    if (this.#closed || !this.sees(event)) return;
+    if (this.#closed || event.revision <= this.#options.afterRevision || !this.sees(event)) return;
     const frame = event.frameFor(this.#options.predicate);
     if (frame) this.send(frame);
   }

@@ -102,6 +102,14 @@ test('a reader that falls behind is dropped and holds up nobody', async () => {
   expect(cache.watchers).toBe(0);
 });
 
+test('a reader that comes from a server that is further hears of nothing twice', async () => {
+  const cache = await startCache();
+  const before = await put('a');
+  const watch = cache.watch(context, { ...watchAll, initialEvents: false, afterRevision: before + 2, bookmarks: true });
+  for (const name of ['b', 'c', 'd']) await put(name);
+  expect((await take(watch, 1)).map(brief)).toEqual(['ADDED d']);
+});
+
 test('bookmarks come every minute to those who want them', async () => {
   const cache = await startCache();
   const frames = cache.watch(context, { ...watchAll, bookmarks: true });

@@ -184,6 +184,7 @@ export class WatchCache implements DecodedObjects {
         sinceMs: this.#options.clock.now(),
         prefix,
         onlyKey,
+        afterRevision: options.initialEvents ? 0 : (options.afterRevision ?? 0),
         predicate: options.matches,
         bookmarks: options.bookmarks,
         bufferLimit,
@@ -294,7 +295,8 @@ export class WatchCache implements DecodedObjects {
       this.#options.logger.debug('bookmark without catching up', { error: messageOf(error) });
     }
     const frame = this.#bookmark(false);
-    for (const watcher of wanting) watcher.send(frame);
+    // Never back before what a reader has from a server that was further.
+    for (const watcher of wanting) if (watcher.afterRevision <= this.#gate.revision) watcher.send(frame);
   }
 
   #closeWatchers(): void {

@@ -1,22 +1,38 @@
 import { expect, test } from 'vitest';
 import type { Service } from '#api/gen/types';
 import type { KubeObject } from '#api/machinery/object';
-import { present } from '#base/errors';
+import { SteppedClock } from '#base/clock';
+import { InvariantError, present } from '#base/errors';
 import { parseCidr } from '#base/ip';
 import { SeededRandom } from '#base/random';
+import type { EtcdClient } from '#etcd/client';
+import { AllocationOwnership } from './allocation-ownership.ts';
 import { ServiceHooks } from './service-hooks.ts';
 
 type ServiceObject = Service & KubeObject;
 
+/** Hooks alone reserve; who owns the numbers is asked around them. */
+function unasked(random: SeededRandom): AllocationOwnership {
+  const refuse = async (): Promise<never> => {
+    throw new InvariantError('nobody is asked here');
+  };
+  const etcd = { txn: refuse } as Partial<EtcdClient> as EtcdClient;
+  return new AllocationOwnership({ owner: 'test', etcd, waitFor: refuse, clock: new SteppedClock(), random });
+}
+
 function harness(range = '10.96.0.0/16') {
   const stored: KubeObject[] = [];
   const cidr = present(parseCidr(range), 'a CIDR');
-  const hooks = new ServiceHooks({ cidr, services: () => stored, random: new SeededRandom(1) });
+  const random = new SeededRandom(1);
+  const hooks = new ServiceHooks({
+    ...{ cidr, random, ownership: unasked(random) },
+    services: () => ({ revision: stored.length, objects: stored }),
+    catchUp: async () => {},
+  });
   const create = (spec: Service['spec']): ServiceObject => {
     const service: ServiceObject = { apiVersion: 'v1', kind: 'Service', metadata: { name: `s${stored.length}` }, spec };
     const { object, commit } = hooks.beginCreate(service);
-    commit();
-    stored.push(object);
+    commit(stored.push(object));
     return object as ServiceObject;
   };
   return { hooks, stored, create };
@@ -75,10 +91,11 @@ test('a write that failed gives back what it took; one under way keeps it from o
   expect(() => hooks.beginCreate(service('b'))).toThrowError(/already allocated/);
   first.revert();
   const second = hooks.beginCreate(service('b'));
-  second.commit();
-  stored.push(second.object);
-  hooks.deleted(second.object);
-  stored.pop();
+  second.commit(1);
+  // The Services are not known as of that write yet.
+  expect(() => hooks.beginCreate(service('c'))).toThrowError(/already allocated/);
+  // They are now, and the Service is gone again: somebody else deleted it.
+  stored.push({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'other' }, spec: {} } as KubeObject);
   expect(hooks.beginCreate(service('c')).object).toMatchObject({ spec: { clusterIP: '10.96.0.20' } });
 });
 

@@ -3,8 +3,10 @@ import type { KubeObject } from '#api/machinery/object';
 import { StatusError } from '#api/machinery/status';
 import { invalid, invalidError, type FieldError } from '#api/validation/errors';
 import { cidrSize, formatCidr, formatIpv4, parseIpv4, type Ipv4Block } from '#base/ip';
+import type { Context } from '#base/context';
 import type { Random } from '#base/random';
 import type { Reservation, ResourceHooks } from '../resource-hooks.ts';
+import type { AllocationOwnership } from './allocation-ownership.ts';
 import { RangeAllocator, type AllocationFailure } from './allocator.ts';
 import { allocatesNodePorts, dropFieldsOfOldType, hasNodePorts, needsHealthCheckPort } from './type-fields.ts';
 
@@ -14,8 +16,10 @@ export const nodePortRange = { first: 30_000, size: 2768 } as const;
 
 export interface ServiceHooksOptions {
   readonly cidr: Ipv4Block;
-  /** All Services, as far as the watch cache knows. */
-  readonly services: () => readonly KubeObject[];
+  readonly ownership: AllocationOwnership;
+  /** All Services, as far as the watch cache knows, and how far that is. */
+  readonly services: () => { readonly revision: number; readonly objects: readonly KubeObject[] };
+  readonly catchUp: (context: Context) => Promise<void>;
   readonly random: Random;
 }
 
@@ -23,7 +27,8 @@ export interface ServiceHooksOptions {
 interface Claim {
   readonly ips: Set<number>;
   readonly ports: Set<number>;
-  committed: boolean;
+  /** When the write happened; undefined while it is under way. */
+  atRevision: number | undefined;
 }
 
 /**
@@ -37,8 +42,11 @@ export class ServiceHooks implements ResourceHooks {
   readonly #ports: RangeAllocator;
   readonly #claims = new Set<Claim>();
 
+  readonly ownership: AllocationOwnership;
+
   constructor(options: ServiceHooksOptions) {
     this.#options = options;
+    this.ownership = options.ownership;
     // Neither the network's own address nor the broadcast address is given out.
     this.#ips = new RangeAllocator(options.cidr.base + 1, Math.max(1, cidrSize(options.cidr) - 2), options.random);
     this.#ports = new RangeAllocator(nodePortRange.first, nodePortRange.size, options.random);
@@ -56,16 +64,12 @@ export class ServiceHooks implements ResourceHooks {
     return this.#reserve(next as ServiceObject, old as ServiceObject);
   }
 
-  deleted(object: KubeObject): void {
-    const { ips, ports } = heldBy(object as ServiceObject);
-    for (const claim of this.#claims) {
-      if (claim.committed && [...ips].some((ip) => claim.ips.has(ip))) this.#claims.delete(claim);
-      else if (claim.committed && [...ports].some((port) => claim.ports.has(port))) this.#claims.delete(claim);
-    }
+  catchUp(context: Context): Promise<void> {
+    return this.#options.catchUp(context);
   }
 
   #reserve(service: ServiceObject, old: ServiceObject | undefined): Reservation {
-    const claim: Claim = { ips: new Set(), ports: new Set(), committed: false };
+    const claim: Claim = { ips: new Set(), ports: new Set(), atRevision: undefined };
     const inUse = this.#inUse();
     const held = old ? heldBy(old) : { ips: new Set<number>(), ports: new Set<number>() };
     const addressed = this.#withClusterIp(service, inUse.ips, held.ips, claim);
@@ -74,25 +78,29 @@ export class ServiceHooks implements ResourceHooks {
     this.#claims.add(claim);
     return {
       object: spec === service.spec ? service : { ...service, spec },
+      takes: claim.ips.size + claim.ports.size > 0,
       revert: () => this.#claims.delete(claim),
-      commit: () => {
-        claim.committed = true;
+      commit: (revision) => {
+        claim.atRevision = revision;
       },
     };
   }
 
-  /** What Services hold; claims that have become visible in them are forgotten. */
+  /** What Services hold. A claim is forgotten when the Services are known as of its write: they tell whether it still holds. */
   #inUse(): { ips: Set<number>; ports: Set<number> } {
     const ips = new Set<number>();
     const ports = new Set<number>();
-    for (const service of this.#options.services()) {
+    const { revision, objects } = this.#options.services();
+    for (const service of objects) {
       const held = heldBy(service as ServiceObject);
       for (const ip of held.ips) ips.add(ip);
       for (const port of held.ports) ports.add(port);
     }
     for (const claim of this.#claims) {
-      const visible = [...claim.ips].every((ip) => ips.has(ip)) && [...claim.ports].every((port) => ports.has(port));
-      if (claim.committed && visible) this.#claims.delete(claim);
+      if (claim.atRevision !== undefined && claim.atRevision <= revision) {
+        this.#claims.delete(claim);
+        continue;
+      }
       for (const ip of claim.ips) ips.add(ip);
       for (const port of claim.ports) ports.add(port);
     }
