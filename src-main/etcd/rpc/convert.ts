@@ -37,68 +37,50 @@ export function toKeys(target: { readonly key: Uint8Array; readonly range_end?: 
   return end && end.length > 0 ? { key, rangeEnd: decodeKey(end) } : { key };
 }
 
-/** Sorting and filtering are done on the answer by {@link fromRange}: then everything is read. */
+const sortOrders = ['none', 'ascend', 'descend'] as const;
+const sortTargets = ['key', 'version', 'create', 'mod', 'value'] as const;
+
 export function toRange(message: RangeMessage): RangeRequest {
-  const shaped = isShaped(message);
+  const sort = toSort(message);
   return {
     ...toKeys(message),
     revision: revision(toNumber(message.revision)),
-    limit: shaped ? 0 : Math.max(0, toNumber(message.limit)),
-    keysOnly: message.keys_only && !shaped,
+    limit: Math.max(0, toNumber(message.limit)),
+    ...(sort ? { sort } : {}),
+    minModRevision: revision(toNumber(message.min_mod_revision)),
+    maxModRevision: revision(toNumber(message.max_mod_revision)),
+    minCreateRevision: revision(toNumber(message.min_create_revision)),
+    maxCreateRevision: revision(toNumber(message.max_create_revision)),
+    serializable: message.serializable,
+    keysOnly: message.keys_only,
     countOnly: message.count_only,
   };
 }
 
-function isShaped(message: RangeMessage): boolean {
-  const { min_mod_revision, max_mod_revision, min_create_revision, max_create_revision } = message;
-  const bounds = [min_mod_revision, max_mod_revision, min_create_revision, max_create_revision];
-  return message.sort_order !== 0 || message.sort_target !== 0 || bounds.some((bound) => bound !== '0');
+function toSort({ sort_order, sort_target }: RangeMessage): RangeRequest['sort'] {
+  if (sort_order === 0 && sort_target === 0) return undefined;
+  const order = sortOrders[sort_order];
+  const target = sortTargets[sort_target];
+  if (!order || !target) throw invalid('etcdserver: invalid sort option');
+  return { order, target };
 }
 
 /** The wire's RangeResponse, without header. */
-export function fromRange(message: RangeMessage, response: RangeResponse): object {
-  if (!isShaped(message)) {
-    return { kvs: response.kvs.map(fromKeyValue), more: response.more, count: response.count };
-  }
-  const kvs = response.kvs.filter((kv) => isWithin(message, kv));
-  if (message.sort_order !== 0 || message.sort_target !== 0) {
-    const sign = message.sort_order === 2 ? -1 : 1;
-    kvs.sort((a, b) => sign * compareBy(message.sort_target, a, b));
-  }
-  const limit = toNumber(message.limit);
-  const shown = limit > 0 ? kvs.slice(0, limit) : kvs;
-  const emptied = message.keys_only ? shown.map((kv) => ({ ...kv, value: new Uint8Array(0) })) : shown;
-  return { kvs: emptied.map(fromKeyValue), more: shown.length < kvs.length, count: response.count };
-}
-
-function isWithin(message: RangeMessage, kv: KeyValue): boolean {
-  const inBounds = (value: number, min: Int64, max: Int64): boolean =>
-    value >= toNumber(min) && (max === '0' || value <= toNumber(max));
-  return (
-    inBounds(kv.modRevision, message.min_mod_revision, message.max_mod_revision) &&
-    inBounds(kv.createRevision, message.min_create_revision, message.max_create_revision)
-  );
-}
-
-function compareBy(target: number, a: KeyValue, b: KeyValue): number {
-  switch (target) {
-    case 1:
-      return a.version - b.version;
-    case 2:
-      return a.createRevision - b.createRevision;
-    case 3:
-      return a.modRevision - b.modRevision;
-    case 4:
-      return Buffer.compare(a.value, b.value);
-    default:
-      return Buffer.compare(encodeKey(a.key), encodeKey(b.key));
-  }
+export function fromRange(response: RangeResponse): object {
+  return { kvs: response.kvs.map(fromKeyValue), more: response.more, count: response.count };
 }
 
 export function toPut(message: PutMessage): Extract<Operation, { type: 'put' }> {
   if (message.key.length === 0) throw invalid('etcdserver: key is not provided');
-  const lease = BigInt(message.lease);
-  return { type: 'put', key: decodeKey(message.key), value: message.value, lease, prevKv: message.prev_kv };
+  return {
+    type: 'put',
+    key: decodeKey(message.key),
+    value: message.value,
+    lease: BigInt(message.lease),
+    prevKv: message.prev_kv,
+    ignoreValue: message.ignore_value,
+    ignoreLease: message.ignore_lease,
+  };
 }
 
 export function toTxn(message: TxnMessage): TxnRequest {
@@ -111,17 +93,13 @@ export function toTxn(message: TxnMessage): TxnRequest {
 
 function toOperation(message: RequestOpMessage): Operation {
   if (message.request_range) return { type: 'range', ...toRange(message.request_range) };
-  if (message.request_put) {
-    if (message.request_put.ignore_value || message.request_put.ignore_lease) {
-      throw invalid('ignore_value and ignore_lease are served outside of transactions only');
-    }
-    return toPut(message.request_put);
-  }
+  if (message.request_put) return toPut(message.request_put);
   if (message.request_delete_range) {
     return { type: 'delete', ...toKeys(message.request_delete_range), prevKv: message.request_delete_range.prev_kv };
   }
   if (message.request_txn) return { type: 'txn', ...toTxn(message.request_txn) };
-  throw invalid('etcdserver: key is not provided');
+  // etcd's answer to an operation that is none.
+  throw invalid('etcdserver: key not found');
 }
 
 function toCompare(message: CompareMessage): Compare {
@@ -144,28 +122,22 @@ function toCompare(message: CompareMessage): Compare {
   }
 }
 
-/** The wire's TxnResponse, without header. `message` says how its ranges are to be sorted. */
-export function fromTxn(message: TxnMessage, response: TxnResponse): object {
-  const requests = response.succeeded ? message.success : message.failure;
-  const responses = response.responses.map((item, i) => fromOperation(requests[i] ?? {}, item));
-  return { succeeded: response.succeeded, responses };
+/** The wire's TxnResponse, without header. */
+export function fromTxn(response: TxnResponse): object {
+  return { succeeded: response.succeeded, responses: response.responses.map(fromOperation) };
 }
 
-function fromOperation(request: RequestOpMessage, response: OperationResponse): object {
+/** etcd's headers inside of a transaction tell the revision alone, and that of a nested one nothing. */
+function fromOperation(response: OperationResponse): object {
+  if (response.type === 'txn') return { response_txn: { header: {}, ...fromTxn(response) } };
+  const header = { revision: response.revision };
   switch (response.type) {
-    case 'range': {
-      const header = { revision: response.revision };
-      const range = request.request_range;
-      return { response_range: { header, ...(range ? fromRange(range, response) : {}) } };
-    }
+    case 'range':
+      return { response_range: { header, ...fromRange(response) } };
     case 'put':
-      return { response_put: { header: {}, ...fromPrevious(response.prevKv) } };
+      return { response_put: { header, ...fromPrevious(response.prevKv) } };
     case 'delete':
-      return { response_delete_range: { header: {}, ...fromDelete(response) } };
-    case 'txn': {
-      const nested = request.request_txn ? fromTxn(request.request_txn, response) : {};
-      return { response_txn: { header: {}, ...nested } };
-    }
+      return { response_delete_range: { header, ...fromDelete(response) } };
   }
 }
 

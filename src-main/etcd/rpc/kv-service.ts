@@ -1,18 +1,7 @@
 import type { Context } from '#base/context';
-import { noLease, revision, type EtcdClient, type KeyValue, type TxnResponse } from '../client.ts';
+import { revision, type EtcdClient, type TxnResponse } from '../client.ts';
 import { currentRevision, header, tableCodec, unary, type Identity, type Served } from './call.ts';
-import {
-  fromDelete,
-  fromPrevious,
-  fromRange,
-  fromTxn,
-  invalid,
-  toKeys,
-  toNumber,
-  toPut,
-  toRange,
-  toTxn,
-} from './convert.ts';
+import { fromDelete, fromPrevious, fromRange, fromTxn, toKeys, toNumber, toPut, toRange, toTxn } from './convert.ts';
 import { refuse } from './errors.ts';
 import type { CompactionMessage, DeleteRangeMessage, PutMessage, RangeMessage, TxnMessage } from './messages.ts';
 import { methods } from './methods.ts';
@@ -51,11 +40,10 @@ export class KvService {
 
   async #range(context: Context, message: RangeMessage): Promise<object> {
     const response = await this.#etcd.range(context, toRange(message));
-    return { header: header(this.#identity, response.revision), ...fromRange(message, response) };
+    return { header: header(this.#identity, response.revision), ...fromRange(response) };
   }
 
   async #put(context: Context, message: PutMessage): Promise<object> {
-    if (message.ignore_value || message.ignore_lease) return this.#putPart(context, message);
     const response = await this.#etcd.txn(context, { compare: [], success: [toPut(message)], failure: [] });
     return this.#putResponse(response);
   }
@@ -72,40 +60,12 @@ export class KvService {
 
   async #txn(context: Context, message: TxnMessage): Promise<object> {
     const response = await this.#etcd.txn(context, toTxn(message));
-    return { header: header(this.#identity, response.revision), ...fromTxn(message, response) };
+    return { header: header(this.#identity, response.revision), ...fromTxn(response) };
   }
 
   async #compact(context: Context, message: CompactionMessage): Promise<object> {
     await this.#etcd.compact(context, revision(toNumber(message.revision)), { physical: message.physical });
     return { header: header(this.#identity, await currentRevision(this.#etcd, context)) };
-  }
-
-  /** Keeps the value or the lease that is there: read, then written if nobody wrote in between. */
-  async #putPart(context: Context, message: PutMessage): Promise<object> {
-    if (message.ignore_value && message.value.length > 0) throw invalid('etcdserver: value is provided');
-    if (message.ignore_lease && message.lease !== '0') throw invalid('etcdserver: lease is provided');
-    const put = toPut(message);
-    for (;;) {
-      const [current] = (await this.#etcd.range(context, { key: put.key })).kvs;
-      if (!current) throw invalid('etcdserver: key not found');
-      const response = await this.#putIfUnchanged(context, message, put, current);
-      if (response.succeeded) return this.#putResponse(response);
-    }
-  }
-
-  #putIfUnchanged(
-    context: Context,
-    message: PutMessage,
-    put: ReturnType<typeof toPut>,
-    current: KeyValue,
-  ): Promise<TxnResponse> {
-    const value = message.ignore_value ? current.value : put.value;
-    const lease = message.ignore_lease ? current.lease : (put.lease ?? noLease);
-    return this.#etcd.txn(context, {
-      compare: [{ key: put.key, target: 'mod', result: '=', modRevision: current.modRevision }],
-      success: [{ ...put, value, lease }],
-      failure: [],
-    });
   }
 
   #putResponse(response: TxnResponse): object {

@@ -12,6 +12,7 @@ export interface RangeMessage {
   readonly sort_order: number;
   /** 0 key, 1 version, 2 create revision, 3 mod revision, 4 value. */
   readonly sort_target: number;
+  readonly serializable: boolean;
   readonly keys_only: boolean;
   readonly count_only: boolean;
   readonly min_mod_revision: Int64;
