@@ -1,6 +1,7 @@
 import type { Fault, FaultSpec } from './faults.ts';
 import type { Lab, LabDriver } from './labs.ts';
 import type { DockerCheck, ImageSource, SshProbe, SshTarget } from './machines.ts';
+import type { RewindChanges, RewindRange } from './rewind.ts';
 import type { Settings } from './settings.ts';
 import type {
   StoreHistory,
@@ -141,6 +142,15 @@ export interface Calls {
   'store.compact': { request: LabName & { readonly revision?: number }; response: StoreUpkeep };
   /** Gives unused space of every member's file back to the disk. Progress is in the watch `tasks`. */
   'store.defragment': { request: LabName; response: StoreUpkeep };
+  'rewind.range': { request: LabName; response: RewindRange };
+  /**
+   * What the revisions `from` to `to` did, both included, at most 512 of them; with `before` also what was there before each.
+   * Expired when the one before `from` was compacted.
+   */
+  'rewind.changes': {
+    request: LabName & { readonly from: number; readonly to: number; readonly before?: boolean };
+    response: RewindChanges;
+  };
   /** What a person typed, in the terminal that a watch `pod.exec` opened. NotFound when it ended. */
   'pod.exec.input': { request: { readonly session: string; readonly text: string }; response: Empty };
   'pod.exec.resize': {

@@ -3,6 +3,7 @@ import type { Status } from '#api/machinery/status';
 import type { LabName, Empty } from './calls.ts';
 import type { Fault } from './faults.ts';
 import type { Lab, Task, Truth } from './labs.ts';
+import type { RewindItem, RewindSpan } from './rewind.ts';
 import type { SearchItem, SearchPlace, StoreChange } from './store.ts';
 import type { LogChunk, PodExecItem, PodExecRequest, PodLogsRequest } from './streams.ts';
 
@@ -52,6 +53,16 @@ export interface Watches {
       readonly limit: number;
     };
     item: SearchItem;
+  };
+  /** Every object as it was at `revision`, each an ADDED; then the BOOKMARK, then the end. Expired when it was compacted. */
+  'rewind.state': { request: LabName & { readonly revision: number }; item: RewindItem };
+  /**
+   * The revisions `from` to `to` counted in about `spans` spans, each an ADDED, in order; then the BOOKMARK, then the end.
+   * What is compacted is left out.
+   */
+  'rewind.writes': {
+    request: LabName & { readonly from: number; readonly to: number; readonly spans: number };
+    item: RewindSpan;
   };
   /** By `id`. Numbers are refreshed about once a second while they change. */
   components: { request: LabName; item: Truth };

@@ -20,6 +20,7 @@ import type { Labs } from './labs.ts';
 import { objectStream } from './object-stream.ts';
 import { checkDocker, probeMachine, statusOfMachineError } from './machine-calls.ts';
 import { logStream, type ExecSessions } from './pod-streams.ts';
+import { rewindCalls, rewindWatches } from './rewind.ts';
 import type { SettingsFile } from './settings-file.ts';
 import { storeCalls, storeWatches } from './store-handlers.ts';
 import type { Tasks } from './tasks.ts';
@@ -66,6 +67,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'master.start': (context, { lab, master }) => done(() => labs.running(lab).masters.start(context, master)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
     ...answered(storeCalls(options)),
+    ...answered(rewindCalls(labs)),
     'pod.exec.input': (_context, { session, text }) => done(() => sessions.input(session, text)),
     'pod.exec.resize': (_context, { session, columns, rows }) => done(() => sessions.resize(session, columns, rows)),
     'fault.add': (context, { lab, spec, forSeconds }) =>
@@ -82,6 +84,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
 function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches'] {
   const { labs, home, tasks, sessions } = options;
   const store = storeWatches(options);
+  const rewind = rewindWatches(labs);
   const accessTo = (lab: string): ApiAccess => apiAccess(labs, home, lab);
   return {
     labs: (context) =>
@@ -93,6 +96,8 @@ function watchHandlers(options: LabHandlersOptions): ContractHandlers['watches']
     objects: (context, request) => guarded(() => objectStream(context, labs.running(request.lab).admin, request)),
     store: (context, request) => guarded(() => store.store(context, request)),
     'store.search': (context, request) => guarded(() => store['store.search'](context, request)),
+    'rewind.state': (context, request) => guarded(() => rewind['rewind.state'](context, request)),
+    'rewind.writes': (context, request) => guarded(() => rewind['rewind.writes'](context, request)),
     components: (context, { lab }) => guarded(() => truthStream(context, options, lab)),
     faults: (context, { lab }) => guarded(() => faultStream(context, labs, lab)),
     tasks: (context, { lab }) =>

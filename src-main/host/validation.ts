@@ -42,7 +42,8 @@ const memoryBytes = whole(64 * 1024 ** 2, 64 * 1024 ** 4);
 const container = { ...lab, namespace: label, pod: subdomain, container: label };
 const terminalSize = { columns: whole(1, 1000), rows: whole(1, 1000) };
 const session = text({ max: 64 });
-const revision = optional(whole(1, Number.MAX_SAFE_INTEGER));
+const aRevision = whole(1, Number.MAX_SAFE_INTEGER);
+const revision = optional(aRevision);
 
 const hop = {
   host: text({
@@ -125,6 +126,8 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'store.status': fields(lab),
   'store.compact': fields({ ...lab, revision }),
   'store.defragment': fields(lab),
+  'rewind.range': fields(lab),
+  'rewind.changes': fields({ ...lab, from: aRevision, to: aRevision, before: optional(flag) }),
   'pod.exec.input': fields({ session, text: text({ max: 256 * 1024 }) }),
   'pod.exec.resize': fields({ session, ...terminalSize }),
   'fault.add': fields({ ...lab, spec: faultSpec, forSeconds: whole(1, 24 * 3600) }),
@@ -174,6 +177,8 @@ const watchChecks: { readonly [N in WatchName]: Check } = {
     revision,
     limit: whole(1, 10_000),
   }),
+  'rewind.state': fields({ ...lab, revision: aRevision }),
+  'rewind.writes': fields({ ...lab, from: aRevision, to: aRevision, spans: whole(1, 2000) }),
   components: fields(lab),
   faults: fields(lab),
   tasks: fields(lab),

@@ -9,6 +9,7 @@ import type { DockerCheck } from '#contract/machines';
 import type { LogChunk } from '#contract/streams';
 import type { ContractHandlers } from '#host/handlers';
 import { fakeDocker, FakeMachines, fakeProbe } from './fake-machines.ts';
+import { FakeRewind } from './fake-rewind.ts';
 import { FakeStore } from './fake-store.ts';
 import { FakeTerminals } from './fake-terminal.ts';
 
@@ -24,6 +25,7 @@ export class FakeHost {
   readonly truths = new Map<string, Truth>();
   readonly machines: FakeMachines;
   readonly #terminals = new FakeTerminals();
+  readonly rewind = new FakeRewind();
   docker: DockerCheck = fakeDocker;
   settings: Settings = defaultSettings;
   readonly store: FakeStore;
@@ -86,6 +88,7 @@ export class FakeHost {
     const change = this.store.put(key, stored, record);
     const type = this.#objects.has(uid) ? 'MODIFIED' : 'ADDED';
     this.#objects.set(uid, { resource, object: stored });
+    this.rewind.add({ revision, key, resource, uid, object: stored, record });
     this.#tell(`objects/${resource}`, { type, object: stored });
     this.#tell('store', { type: 'ADDED', object: change });
   }
@@ -143,6 +146,7 @@ export class FakeHost {
       'store.status': async () => this.store.status(),
       'store.compact': async (_context, { revision }) => this.store.compact(revision),
       'store.defragment': async () => this.store.defragment(),
+      ...this.rewind.calls,
       'pod.exec.input': async (_context, { session, text }) => (this.#terminals.input(session, text), {}),
       'pod.exec.resize': async (_context, { session, columns, rows }) => (
         this.#terminals.resize(session, columns, rows),
@@ -172,6 +176,7 @@ export class FakeHost {
       components: (context) => this.#stream(context, 'components', [...this.truths.values()]),
       faults: (context) => this.#stream(context, 'faults', [...this.machines.faults.values()]),
       tasks: (context) => this.#stream(context, 'tasks', [...this.machines.tasks.values()]),
+      ...this.rewind.watches,
       'pod.logs': (context, { pod }) => this.#logs(context, pod),
       'pod.exec': (context, request) => this.#terminals.open(context, request),
       objects: (context, { resource }) => this.#stream(context, `objects/${resource}`, this.find(resource)),
