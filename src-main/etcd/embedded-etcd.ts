@@ -30,6 +30,7 @@ import { KeyIndex } from './mvcc/key-index.ts';
 import { MvccStore } from './mvcc/store.ts';
 import { TxnExecution } from './mvcc/txn.ts';
 import { WatchHub } from './mvcc/watch-hub.ts';
+import { hasPut, SpaceAlarm } from './space-alarm.ts';
 
 export interface EmbeddedEtcdOptions {
   /** Directory of the data file; made when missing. */
@@ -55,6 +56,8 @@ const defaultRetention: RetentionPolicy = { keepMs: 3_600_000, keepRevisions: 1_
  * shown, is on disk. Transactions run one after the other in memory, in the order of the calls, and share flushes.
  */
 export class EmbeddedEtcd implements EtcdClient {
+  /** etcd's NOSPACE alarm. */
+  readonly space: SpaceAlarm;
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -78,7 +81,9 @@ export class EmbeddedEtcd implements EtcdClient {
     this.#limits = { requestBytes: options.maxRequestBytes ?? 1.5 * 2 ** 20 };
     this.#hub = new WatchHub(this.#store);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
-    this.#commits = new GroupCommit(backend, (works) => this.#durable(works));
+    this.space = new SpaceAlarm(backend, options.logger);
+    const commit: Backend['commit'] = (write) => this.space.watchOver(backend.commit(write));
+    this.#commits = new GroupCommit({ commit }, (works) => this.#durable(works));
   }
 
   /** Throws EtcdError CORRUPT for a damaged or foreign data file, which is left as it is; NO_SPACE; UNAVAILABLE. */
@@ -106,6 +111,7 @@ export class EmbeddedEtcd implements EtcdClient {
   async txn(context: Context, request: TxnRequest): Promise<TxnResponse> {
     this.#checkUsable(context);
     checkTxn(request, this.#limits);
+    if (hasPut(request)) this.space.check();
     const { response, commit } = TxnExecution.run(this.#store, this.#lessor, request);
     // A transaction that only read has seen others' writes that may not be on disk yet.
     const durable = commit ? this.#commits.add(this.#storeWork(commit)) : this.#commits.settled();
@@ -128,6 +134,7 @@ export class EmbeddedEtcd implements EtcdClient {
 
   async leaseGrant(context: Context, ttlSeconds: number, id = noLease): Promise<LeaseStatus> {
     this.#checkUsable(context);
+    this.space.check();
     const granted = id === noLease ? this.#newLeaseId() : id;
     const ttl = this.#lessor.checkGrant(granted, ttlSeconds);
     const status = this.#lessor.add(granted, ttl);

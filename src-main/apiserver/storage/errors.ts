@@ -92,6 +92,8 @@ function translateStoreError(error: unknown): unknown {
     if (error.code === 'UNAVAILABLE') {
       return new StatusError('ServiceUnavailable', `etcdserver: ${error.message}`, undefined, { cause: error });
     }
+    // As upstream, the store's own words: they say what to do.
+    if (error.code === 'NO_SPACE') return new StatusError('InternalError', error.message, undefined, { cause: error });
     return new StatusError('InternalError', `Internal error occurred: etcdserver: ${error.message}`, undefined, {
       cause: error,
     });

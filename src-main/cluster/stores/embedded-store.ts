@@ -44,6 +44,11 @@ export class EmbeddedStore implements LabStore, StoreMember {
   get state(): ComponentState {
     return this.#state;
   }
+  get note(): string | undefined {
+    return this.#etcd?.space.raised
+      ? 'the disk is full: reads and deletions work, everything else is refused until there is room'
+      : undefined;
+  }
   get port(): number {
     return this.#port;
   }

@@ -7,7 +7,7 @@ import { decodeChanges, decodeValue, valueOf, type ChangeHeader } from './codec.
 import { copyCompacted, removeUnfinishedCopies, syncFolder, takeOver, workFolder } from './compact-copy.ts';
 import { Damage, readDataFile } from './data-file-reader.ts';
 import { bytesInUse, dataFile, openEnvironment, tableNames, type Environment } from './environment.ts';
-import { storageError } from './storage-error.ts';
+import { freeBytes, storageError } from './storage-error.ts';
 import { WriteBatch, type Tables } from './write-batch.ts';
 
 const formatKey = 'format';
@@ -115,6 +115,18 @@ export class Backend {
     } finally {
       if (committed) this.#committing.delete(committed);
     }
+  }
+
+  get file(): string {
+    return dataFile(this.path);
+  }
+
+  /** Whether so many bytes can still be written: free ones of the disk, and those that the data file holds unused. */
+  hasRoom(bytes: number): boolean {
+    const free = freeBytes(this.file);
+    if (free >= bytes) return true;
+    const { totalBytes, inUseBytes } = this.size();
+    return free + totalBytes - inUseBytes >= bytes;
   }
 
   /** Bytes of the data file, and of the pages in it that hold something. */

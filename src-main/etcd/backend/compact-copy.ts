@@ -31,8 +31,10 @@ export async function copyCompacted({ root }: Environment, folder: string): Prom
     await root.backup(folder, true);
     await sync(file, 'r+');
   } catch (error) {
+    // Looked at before the half copy gives its space back.
+    const failure = storageError(error, file, 'UNAVAILABLE');
     rmSync(folder, { recursive: true, force: true });
-    throw storageError(error, file, 'UNAVAILABLE');
+    throw failure;
   }
 }
 
