@@ -6,10 +6,13 @@ import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import type { KubeClient } from './client.ts';
 import { LeaderElector } from './leader-election.ts';
+import { ApiEventRecorder } from './recorder.ts';
 
 export interface LeaderElectedOptions {
   /** Unique in its cluster: `kube-scheduler/master-1`. Before the slash the lease's name, after it the identity. */
   readonly name: string;
+  /** Source of the events that say who became leader; absent: the lease's name. */
+  readonly eventSource?: string;
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,8 +60,10 @@ export abstract class LeaderElected implements Component {
     const { client, clock, random, logger } = this.#options;
     const { context: life, cancel } = Context.background().withCancel();
     const [lease = '', identity = ''] = this.name.split('/');
+    const { eventSource: component = lease } = this.#options;
+    const recorder = new ApiEventRecorder({ client, clock, random, logger, component, life });
     const elector = new LeaderElector({
-      ...{ client, clock, random, logger, namespace: leaseNamespace, name: lease, identity },
+      ...{ client, clock, random, logger, recorder, namespace: leaseNamespace, name: lease, identity },
     });
     this.#life = { cancel, done: this.#run(life, elector), elector };
     this.#state = 'running';

@@ -22,6 +22,7 @@ export interface SchedulerOptions {
   readonly plugins?: Plugins;
 }
 
+const defaultSchedulerName = 'default-scheduler';
 const rememberedDecisions = 500;
 
 /**
@@ -34,7 +35,7 @@ export class Scheduler extends LeaderElected {
   #decisions: Decision[] = [];
 
   constructor(options: SchedulerOptions) {
-    super(options);
+    super({ eventSource: options.schedulerName ?? defaultSchedulerName, ...options });
     this.#options = options;
   }
 
@@ -51,7 +52,7 @@ export class Scheduler extends LeaderElected {
   protected override async lead(leading: Context): Promise<void> {
     const { client, clock, random, logger } = this.#options;
     const informers = new SharedInformerFactory({ client, clock, random, logger });
-    const schedulerName = this.#options.schedulerName ?? 'default-scheduler';
+    const schedulerName = this.#options.schedulerName ?? defaultSchedulerName;
     const recorder = new ApiEventRecorder({ client, clock, random, logger, component: schedulerName });
     const plugins = this.#options.plugins ?? { filters: defaultFilters, scores: defaultScores };
     const onDecision = (decision: Decision): void => this.#remember(decision);

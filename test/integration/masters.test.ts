@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Deployment, Lease, Pod } from '#api/gen/types';
-import { deployments, leases } from '#client/resources';
+import type { CoreV1Event, Deployment, Lease, Pod } from '#api/gen/types';
+import { deployments, events, leases } from '#client/resources';
 import type { Master } from '#cluster/masters/master';
 import { present } from '#base/errors';
 import { adminTransport } from '../harness/api.ts';
@@ -57,6 +57,10 @@ test('one master leads; when it dies another takes over as its leases run out, a
   expect(next).not.toBe(first);
   const { spec } = await at.client<Lease>(leases).get(at.context, 'kube-system', 'kube-scheduler');
   expect(spec).toMatchObject({ holderIdentity: next.name, leaseTransitions: 1 });
+  const said = (await at.client<CoreV1Event>(events).list(at.context, { namespace: 'kube-system' })).items
+    .filter(({ reason, involvedObject }) => reason === 'LeaderElection' && involvedObject.name === 'kube-scheduler')
+    .map(({ message }) => message);
+  expect(said).toEqual([`${first.name} became leader`, `${next.name} became leader`]);
 
   await at.drive(at.lab.masters.start(at.context, first.name));
   await at.pass(20 * second);

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ConfigMap } from '#api/gen/types';
+import type { KubeList } from '#api/machinery/object';
+import { isStatus } from '#api/machinery/status';
+import { RealClock } from '#base/clock';
+import { Context } from '#base/context';
+import { silentLogger } from '#base/logger';
+import { SeededRandom } from '#base/random';
+import { SharedInformerFactory } from '#client/informer';
+import { configMaps } from '#client/resources';
+import { RestClient } from '#client/rest-client';
+import { adminTransport } from '../harness/api.ts';
+import { drydock, TestLab, type Output } from '../harness/lab.ts';
+
+const collection = '/api/v1/namespaces/default/configmaps';
+const clock = new RealClock();
+const writers = 4;
+/** The longest that the one address may answer nobody. */
+const failoverMs = 2_000;
+
+/** Three masters, each killed and started in turn while clients write and watch through the one address. */
+describe('three masters', () => {
+  let lab: TestLab;
+
+  beforeAll(async () => {
+    lab = await TestLab.up(['--masters', '3', '--workers', '2']);
+  });
+  afterAll(async () => {
+    await lab.destroy();
+  });
+
+  const master = async (verb: 'kill' | 'start', name: string): Promise<Output> => {
+    const output = await drydock(['master', verb, name, '--home', lab.home]);
+    expect(output).toMatchObject({ code: 0 });
+    return output;
+  };
+
+  it('lists them, and names those there are when there is no such one', async () => {
+    const listed = await drydock(['master', 'list', '--home', lab.home]);
+    expect(listed.stdout.trim().split('\n')).toHaveLength(4);
+    expect(listed.stdout).toMatch(/^master-\d +running +127\.0\.0\.1:\d+ +running +running \(leader\)/m);
+    const missing = await drydock(['master', 'kill', 'master-7', '--home', lab.home]);
+    expect(missing).toMatchObject({ code: 1 });
+    expect(missing.stderr).toContain('there is no master master-7 in lab lab; it has master-1, master-2, master-3');
+  });
+
+  it('kubectl goes on, nothing acknowledged is lost and watches catch up, whichever master dies', async () => {
+    const load = new WriteLoad(lab.facts.kubeconfig);
+    const followed = follow(lab.facts.kubeconfig);
+    let count = 0;
+    let longestMs = 0;
+    const kubectlGoesOn = async (): Promise<void> => {
+      for (const verb of ['create', 'get']) {
+        if (verb === 'create') count++;
+        const more = verb === 'create' ? ['--from-literal=by=kubectl'] : [];
+        longestMs = Math.max(longestMs, await untilDone(lab, [verb, 'configmap', `kubectl-${count}`, ...more]));
+      }
+    };
+    await lab.ok(['create', 'deployment', 'web', '--image=nginx', '--replicas=2']);
+    for (const name of ['master-1', 'master-2', 'master-3']) {
+      expect((await master('kill', name)).stderr).toContain(`master ${name} killed`);
+      for (let i = 0; i < 3; i++) await kubectlGoesOn();
+      await master('start', name);
+      await kubectlGoesOn();
+    }
+    const acknowledged = await load.stop();
+    expect(longestMs).toBeLessThanOrEqual(failoverMs);
+    expect(acknowledged.size).toBeGreaterThan(100);
+    const list = (await adminTransport(lab.facts.kubeconfig).request(Context.background(), {
+      method: 'GET',
+      path: collection,
+    })) as KubeList;
+    const stored = new Map(list.items.map(({ metadata }) => [metadata.name ?? '', metadata.resourceVersion ?? '']));
+    for (const [name, resourceVersion] of acknowledged)
+      expect([name, stored.get(name)]).toEqual([name, resourceVersion]);
+    for (let i = 1; i <= count; i++) expect(stored.has(`kubectl-${i}`)).toBe(true);
+    await expect.poll(() => followed.known(), { timeout: 15_000, interval: 200 }).toEqual(stored);
+    followed.stop();
+    await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  });
+});
+
+/** Runs kubectl until it succeeds; resolves with how long it did not, in milliseconds. */
+async function untilDone(lab: TestLab, args: readonly string[]): Promise<number> {
+  const beganMs = clock.now();
+  let failedUntilMs = beganMs;
+  for (;;) {
+    const { code, stderr } = await lab.kubectl(args);
+    // A create that was cut off may have been done all the same.
+    if (code === 0 || stderr.includes('AlreadyExists')) return failedUntilMs - beganMs;
+    failedUntilMs = clock.now();
+    if (failedUntilMs - beganMs > 10 * failoverMs) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+  }
+}
+
+/** Writers with a connection each, which try again what failed, until they are stopped. */
+class WriteLoad {
+  readonly #acknowledged = new Map<string, string>();
+  readonly #work: Promise<unknown>;
+  #stopped = false;
+
+  constructor(kubeconfig: string) {
+    this.#work = Promise.all(Array.from({ length: writers }, (_, i) => this.#write(kubeconfig, i)));
+  }
+
+  /** Name and resourceVersion of everything that was acknowledged. */
+  async stop(): Promise<ReadonlyMap<string, string>> {
+    this.#stopped = true;
+    await this.#work;
+    return this.#acknowledged;
+  }
+
+  async #write(kubeconfig: string, writer: number): Promise<void> {
+    const maps = new RestClient(adminTransport(kubeconfig)).resource<ConfigMap>(configMaps);
+    for (let next = 0; !this.#stopped; next++) {
+      const metadata = { name: `load-${writer}-${next}`, namespace: 'default' };
+      try {
+        const made = await maps.create(Context.background(), { apiVersion: 'v1', kind: 'ConfigMap', metadata });
+        this.#acknowledged.set(metadata.name, made.metadata.resourceVersion ?? '');
+      } catch (error) {
+        // Its API server died, and nobody knows whether it wrote: the next one is another object.
+        if (!isStatus(error, 'ServiceUnavailable')) throw error;
+      }
+      await clock.sleep(Context.background(), 10);
+    }
+  }
+}
+
+/** An informer of its own process, as it were: HTTPS through the one address. */
+function follow(kubeconfig: string): { known(): ReadonlyMap<string, string>; stop(): void } {
+  const client = new RestClient(adminTransport(kubeconfig));
+  const factory = new SharedInformerFactory({ client, clock, random: new SeededRandom(1), logger: silentLogger });
+  const informer = factory.informer<ConfigMap>(configMaps);
+  factory.start(Context.background());
+  return {
+    known: () =>
+      new Map(
+        informer.lister
+          .list()
+          .filter(({ metadata }) => metadata.namespace === 'default')
+          .map(({ metadata }) => [metadata.name ?? '', metadata.resourceVersion ?? '']),
+      ),
+    stop: () => factory.stop(),
+  };
+}
