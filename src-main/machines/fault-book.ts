@@ -13,7 +13,7 @@ export interface InjectedFault {
   /** Takes it back. Idempotent. */
   heal(context: Context): Promise<void>;
   /** Instead of `heal` when the whole lab is about to stop: a machine that is off need not be started for that. */
-  letGo?(): void;
+  letGo?(): Promise<void>;
   /** Resolves, with why, when it ended without being healed: its machine died, or it was over by itself. */
   readonly ended: Promise<string>;
 }
@@ -134,7 +134,7 @@ export class FaultBook {
   /** The machine is about to be taken away: its faults go with it. */
   forgetNode(node: string): void {
     for (const entry of this.#about(node)) {
-      entry.injected?.letGo?.();
+      void entry.injected?.letGo?.();
       this.#over(entry, `${node} was removed`);
     }
   }
@@ -153,7 +153,7 @@ export class FaultBook {
     entry.timer?.dispose();
     this.#set(entry, { state: 'healing' });
     try {
-      if (this.#closed && injected.letGo) injected.letGo();
+      if (this.#closed && injected.letGo) await injected.letGo();
       else await injected.heal(context);
       this.#over(entry, 'healed');
     } catch (error) {

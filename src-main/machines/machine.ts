@@ -122,8 +122,20 @@ export interface RemoteMachine {
   onChange(listener: () => void): { dispose(): void };
   /** Absent where a process without this one's connections cannot do it. */
   readonly rescue?: Rescue;
+  /** Where there is no {@link rescue}: a process on the machine does `undo` when the stream to it ends, whatever ended it. */
+  watchOver?(context: Context, undo: UndoAction): Promise<MachineWatch>;
   /** Lets go of connections without touching the machine. */
   close(): void;
+}
+
+/** What brings a machine back: `start` after stop and kill, `unpause` after pause. */
+export type UndoAction = 'start' | 'unpause';
+
+export interface MachineWatch {
+  /** Resolves when the stream ended without `drop`, and the machine is reached again: it undoes, unless it restarted. */
+  readonly ended: Promise<void>;
+  /** Nothing is to be undone any more. Resolves when the machine knows. Idempotent. */
+  drop(): Promise<void>;
 }
 
 /** How another process brings a machine back that is frozen or off: the guard that outlives Drydock. No secrets. */

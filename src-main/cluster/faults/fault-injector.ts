@@ -1,12 +1,12 @@
 import type { Node } from '#api/gen/types';
 import type { Context } from '#base/context';
-import type { Disposable } from '#base/disposable';
 import type { KubeClient } from '#client/client';
 import { nodes } from '#client/resources';
 import { MachineError } from '#machines/errors';
 import type { InjectedFault } from '#machines/fault-book';
 import { apiEnd, type FaultPeer, type FaultSpec, type NodeFault } from '#machines/faults';
-import type { FaultGuard, UndoAction } from '#machines/guard/fault-guard';
+import type { FaultGuard } from '#machines/guard/fault-guard';
+import type { MachineWatch, UndoAction } from '#machines/machine';
 import { EmbeddedWorker } from '../workers/embedded-worker.ts';
 import { RemoteWorker } from '../workers/remote-worker.ts';
 import type { Worker } from '../workers/worker.ts';
@@ -37,7 +37,7 @@ export class FaultInjector {
     const worker = this.#options.worker(name);
     const peer = peerName === undefined || peerName === apiEnd ? undefined : this.#options.worker(peerName);
     if (spec.kind === 'node')
-      return faultNodePower(context, worker, spec.action, (action) => this.#watch(worker, action));
+      return faultNodePower(context, worker, spec.action, (undo) => this.#watch(context, worker, undo));
     if (worker.state !== 'running')
       throw new MachineError('INVALID', `${name} is ${worker.state}: nothing can be broken in it until it runs`);
     if (worker instanceof EmbeddedWorker) {
@@ -49,9 +49,14 @@ export class FaultInjector {
     return injectIntoMachine(context, worker.machine, await this.#nodeFault(context, spec, worker));
   };
 
-  #watch(worker: Worker, action: UndoAction): Disposable {
-    const rescue = worker instanceof RemoteWorker ? worker.machine.rescue : undefined;
-    return rescue ? this.#options.guard.watch(rescue, action) : { dispose: () => undefined };
+  /** Docker can be asked by another process; a machine reached by SSH only by one of its own. */
+  async #watch(context: Context, worker: Worker, undo: UndoAction): Promise<MachineWatch> {
+    const never = new Promise<void>(() => undefined);
+    if (!(worker instanceof RemoteWorker)) return { ended: never, drop: async () => undefined };
+    const { machine } = worker;
+    if (machine.watchOver) return machine.watchOver(context, undo);
+    const watched = machine.rescue && this.#options.guard.watch(machine.rescue, undo);
+    return { ended: never, drop: async () => watched?.dispose() };
   }
 
   async #nodeFault(

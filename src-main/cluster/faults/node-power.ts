@@ -1,35 +1,34 @@
 import { Context } from '#base/context';
-import type { Disposable } from '#base/disposable';
 import { messageOf } from '#base/errors';
 import type { InjectedFault } from '#machines/fault-book';
-import type { UndoAction } from '#machines/guard/fault-guard';
 import { MachineError } from '#machines/errors';
+import type { MachineWatch, UndoAction } from '#machines/machine';
 import type { Worker } from '../workers/worker.ts';
 
 const quiet = (): void => undefined;
-const never = new Promise<string>(() => undefined);
 
 /** Stops, kills, freezes or restarts a whole machine. A restart is over when the machine is up again. */
 export async function faultNodePower(
   context: Context,
   worker: Worker,
   action: 'stop' | 'kill' | 'pause' | 'restart',
-  watch: (undo: UndoAction) => Disposable,
+  watch: (undo: UndoAction) => Promise<MachineWatch>,
 ): Promise<InjectedFault> {
   const { name } = worker.config;
   if (worker.state !== 'running') throw new MachineError('INVALID', `${name} does not run: it is ${worker.state}`);
-  const start = (life: Context): Promise<void> => worker.start(life, quiet);
-  const watched = watch(action === 'pause' ? 'unpause' : 'start');
+  const bringBack = (life: Context): Promise<void> =>
+    action === 'pause' ? worker.unpause(life) : worker.start(life, quiet);
+  const watched = await watch(action === 'pause' ? 'unpause' : 'start');
   try {
     if (action === 'stop') await worker.stop(context);
     else if (action === 'pause') await worker.pause(context);
     else await worker.kill(context);
   } catch (error) {
-    watched.dispose();
+    await watched.drop();
     throw error;
   }
   if (action === 'restart') {
-    const up = start(Context.background()).finally(() => watched.dispose());
+    const up = bringBack(Context.background()).finally(() => watched.drop());
     const ended = up.then(
       () => `${name} is up again`,
       (error: unknown) => `${name} did not start: ${messageOf(error)}`,
@@ -39,13 +38,25 @@ export async function faultNodePower(
   const done = { stop: 'was stopped', kill: 'lost power', pause: 'is frozen' }[action];
   return {
     text: `${name} ${done}`,
-    ended: never,
+    ended: watched.ended.then(() => broughtBack(bringBack)),
     heal: async (life) => {
-      if (action === 'pause') await worker.unpause(life);
-      else await start(life);
-      watched.dispose();
+      await bringBack(life);
+      await watched.drop();
     },
     // A machine that is off stays off while its lab is stopped, and starts with it.
-    ...(action === 'pause' ? {} : { letGo: () => watched.dispose() }),
+    ...(action === 'pause' ? {} : { letGo: () => watched.drop() }),
   };
+}
+
+/**
+ * The connection was lost, so the machine brings itself back, as it does when Drydock dies: it cannot tell. One that restarted
+ * meanwhile has forgotten that it should. When it is not reached, the fault stays until it is healed or over.
+ */
+async function broughtBack(bringBack: (life: Context) => Promise<void>): Promise<string> {
+  try {
+    await bringBack(Context.background());
+  } catch {
+    return new Promise(() => undefined);
+  }
+  return 'over: the connection was lost, and the machine brought itself back';
 }

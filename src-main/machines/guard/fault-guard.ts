@@ -2,10 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { disposable, type Disposable } from '#base/disposable';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
-import type { Rescue } from '../machine.ts';
-
-/** What brings a machine back: `start` after stop and kill, `unpause` after pause. */
-export type UndoAction = 'start' | 'unpause';
+import type { Rescue, UndoAction } from '../machine.ts';
 
 /** One line of the guard's standard input: what to undo when that input ends, or what is to be forgotten. */
 export type GuardLine =

@@ -8,8 +8,8 @@ import { DockerEngine } from '../docker/engine.ts';
 import { engineFailure } from '../docker/errors.ts';
 import { dockerLabels } from '../docker/labels.ts';
 import { MachineError } from '../errors.ts';
-import type { Rescue } from '../machine.ts';
-import type { GuardLine, UndoAction } from './fault-guard.ts';
+import type { Rescue, UndoAction } from '../machine.ts';
+import type { GuardLine } from './fault-guard.ts';
 
 export interface ServeGuardOptions {
   readonly input: Readable;

@@ -7,7 +7,7 @@ import { sshPaths } from './paths.ts';
  * - `loop`: runs it for ever, on machines without systemd.
  * - `start`, `stop`: in order; `kill`: SIGKILL for all of ours at once; `pause`, `unpause`: SIGSTOP and SIGCONT.
  * - `state`: `running`, `paused`, `stopped`, `killed` or `absent`.
- * - `guard COMMAND`: waits for the end of standard input, then does COMMAND: heals when Drydock dies.
+ * - `guard unpause|start`: says `on`, and does that when its standard input ends: heals when Drydock dies. A line `drop` ends it.
  *
  * What is wanted is kept on disk, so that a machine that was stopped stays so over a reboot.
  */
@@ -80,6 +80,15 @@ supervisor() {
   return 1
 }
 
+# Two of these at once would start two supervisors: Drydock, and a guard that thinks it dead.
+lock=/run/drydock/agent.lock
+alone() {
+  mkdir -p /run/drydock
+  exec 9>$lock
+  command -v flock >/dev/null && flock 9
+}
+case $1 in start | stop | kill | pause | unpause) alone ;; esac
+
 case $1 in
   run)
     end orphans
@@ -109,7 +118,7 @@ case $1 in
       systemctl daemon-reload && systemctl enable -q $unit && systemctl restart $unit
     else
       end programs
-      setsid sh ${sshPaths.agentScript} loop </dev/null >>/var/log/drydock/supervisor.log 2>&1 &
+      setsid sh ${sshPaths.agentScript} loop </dev/null >>/var/log/drydock/supervisor.log 2>&1 9>&- &
     fi
     ;;
   reload) kill -HUP $(supervisor) ;;
@@ -162,8 +171,17 @@ case $1 in
     fi
     ;;
   guard)
-    cat >/dev/null
-    exec sh ${sshPaths.agentScript} "$2"
+    # A login session that ends may take its processes along: first it asks.
+    trap : HUP TERM
+    echo on
+    read -r word
+    [ "$word" = drop ] && exit 0
+    # What is being done now was asked for before Drydock died.
+    command -v flock >/dev/null && flock $lock true
+    state=$(sh ${sshPaths.agentScript} state)
+    case $2:$state in
+      start:stopped | start:killed | unpause:paused) sh ${sshPaths.agentScript} $2 </dev/null >/dev/null 2>&1 ;;
+    esac
     ;;
   *) echo "agent.sh: unknown command $1" >&2; exit 2 ;;
 esac

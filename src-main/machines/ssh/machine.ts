@@ -12,8 +12,10 @@ import {
   type MachineFile,
   type MachineProgress,
   type MachineResources,
+  type MachineWatch,
   type RemoteMachine,
   type RemoteMachineState,
+  type UndoAction,
 } from '../machine.ts';
 import { Agent, type AgentState } from './agent.ts';
 import { forwardApi } from './api-forward.ts';
@@ -22,10 +24,11 @@ import type { MachineFacts } from './facts.ts';
 import { install, loadRecord } from './install/installer.ts';
 import { removeInstalled } from './install/removal.ts';
 import { SshLink } from './link.ts';
-import { defaultApiPort } from './paths.ts';
+import { defaultApiPort, sshPaths } from './paths.ts';
 import { readFacts } from './probe.ts';
 import { RemoteShell } from './remote-shell.ts';
 import { execAsRoot, rootAccess, type RootAccess } from './shell.ts';
+import { watchThrough } from './watch.ts';
 import { hopName, type SshTarget, type TrustedHostKeys } from './target.ts';
 
 export interface SshMachineOptions {
@@ -177,6 +180,12 @@ export class SshMachine implements RemoteMachine {
     await this.#tell(context, 'unpause', 'running');
   }
 
+  async watchOver(context: Context, undo: UndoAction): Promise<MachineWatch> {
+    const command = ['sh', sshPaths.agentScript, 'guard', undo];
+    const session = await this.exec(context, command, { stdin: true });
+    return watchThrough(session, this.name, () => this.#untilUp());
+  }
+
   /** Leaves the machine as `prepare` found it. */
   async remove(context: Context): Promise<void> {
     const { shell, agent } = await this.#connect(context);
@@ -222,6 +231,18 @@ export class SshMachine implements RemoteMachine {
   /** Throws MachineError UNREACHABLE at once while the machine is. */
   async #require(context: Context): Promise<Session> {
     return this.#sessionOf(await this.#link.require(context));
+  }
+
+  #untilUp(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.#link.state !== 'up') return;
+        listening.dispose();
+        resolve();
+      };
+      const listening = this.#link.onChange(look);
+      look();
+    });
   }
 
   #sessionOf(connection: SshConnection): Session {
