@@ -22,7 +22,9 @@ import {
 import { Backend } from './backend/backend.ts';
 import { leaseKey, leaseOfKey } from './backend/codec.ts';
 import { GroupCommit, type CommitWork } from './backend/group-commit.ts';
+import { EmbeddedMaintenance } from './embedded-maintenance.ts';
 import { Lessor } from './lease/lessor.ts';
+import type { EtcdMaintenance } from './maintenance.ts';
 import type { Commit } from './mvcc/change.ts';
 import { checkKey, checkTxn, type TxnLimits } from './mvcc/check-txn.ts';
 import { Compactor, type RetentionPolicy } from './mvcc/compactor.ts';
@@ -41,6 +43,10 @@ export interface EmbeddedEtcdOptions {
   readonly retention?: RetentionPolicy | 'none';
   /** Bytes of values kept in memory beside the index. Default 8 MiB. */
   readonly cacheBytes?: number;
+  /** The member's name; default `default`, as in etcd. */
+  readonly name?: string;
+  /** Where its gRPC port is, for those who ask for members; default none. */
+  readonly clientUrls?: () => readonly string[];
   /** Transactions above it are refused, as by etcd's `--max-request-bytes`. Default 1.5 MiB. */
   readonly maxRequestBytes?: number;
 }
@@ -56,8 +62,9 @@ const defaultRetention: RetentionPolicy = { keepMs: 3_600_000, keepRevisions: 1_
  * shown, is on disk. Transactions run one after the other in memory, in the order of the calls, and share flushes.
  */
 export class EmbeddedEtcd implements EtcdClient {
-  /** etcd's NOSPACE alarm. */
+  /** The NOSPACE alarm. */
   readonly space: SpaceAlarm;
+  readonly maintenance: EtcdMaintenance;
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -79,11 +86,21 @@ export class EmbeddedEtcd implements EtcdClient {
     for (const { key, value } of backend.tables.leases.getRange({})) this.#lessor.add(leaseOfKey(key), Number(value));
     this.#store = new MvccStore(backend, this.#lessor, options.cacheBytes ?? 8 * 2 ** 20, index, lastRevision);
     this.#limits = { requestBytes: options.maxRequestBytes ?? 1.5 * 2 ** 20 };
-    this.#hub = new WatchHub(this.#store);
+    this.#hub = new WatchHub(this.#store, options.clock);
     this.#compactor = new Compactor(backend, this.#store, options.logger);
     this.space = new SpaceAlarm(backend, options.logger);
     const commit: Backend['commit'] = (write) => this.space.watchOver(backend.commit(write));
     this.#commits = new GroupCommit({ commit }, (works) => this.#durable(works));
+    this.maintenance = new EmbeddedMaintenance({
+      name: options.name ?? 'default',
+      clientUrls: options.clientUrls ?? (() => []),
+      backend,
+      store: this.#store,
+      hub: this.#hub,
+      space: this.space,
+      status: (context) => this.status(context),
+      run: (context, work) => this.#run(context, work),
+    });
   }
 
   /** Throws EtcdError CORRUPT for a damaged or foreign data file, which is left as it is; NO_SPACE; UNAVAILABLE. */
@@ -192,12 +209,6 @@ export class EmbeddedEtcd implements EtcdClient {
     };
   }
 
-  /** Gives unused space of the data file back to the disk. Reads go on meanwhile, writes wait. Throws EtcdError NO_SPACE. */
-  async defragment(context: Context): Promise<void> {
-    this.#checkUsable(context);
-    await untilEnd(context, this.#backend.defragment());
-  }
-
   /** Copies the store as it is at one moment to `data.mdb` in the new folder `folder`. Writes go on meanwhile. */
   async copyTo(context: Context, folder: string): Promise<void> {
     this.#checkUsable(context);
@@ -240,6 +251,11 @@ export class EmbeddedEtcd implements EtcdClient {
     const closed = this.#backend.close();
     await this.#compactor.settled();
     await closed;
+  }
+
+  async #run<T>(context: Context, work: () => Promise<T>): Promise<T> {
+    this.#checkUsable(context);
+    return untilEnd(context, work());
   }
 
   #checkUsable(context: Context): void {

@@ -40,6 +40,7 @@ export interface MemberStatus {
 
 export interface HashKv {
   readonly revision: Revision;
+  /** -1 when nothing was ever compacted. */
   readonly compactRevision: Revision;
   readonly hash: number;
 }

@@ -4,6 +4,7 @@ import type { ComponentState } from '#base/component';
 import type { Logger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import type { EtcdClient } from '#etcd/client';
+import type { EtcdMaintenance } from '#etcd/maintenance';
 import type { EtcdRpcServer } from '#etcd/rpc/server';
 import type { EtcdAccess } from '../lab-view.ts';
 import { freePort } from '../ports.ts';
@@ -52,6 +53,10 @@ export class EmbeddedStore implements LabStore, StoreMember {
   get port(): number {
     return this.#port;
   }
+  /** Undefined while the store is down. */
+  get maintenance(): EtcdMaintenance | undefined {
+    return this.#etcd?.maintenance;
+  }
   get endpoint(): string {
     return `https://127.0.0.1:${this.#port}`;
   }
@@ -71,7 +76,13 @@ export class EmbeddedStore implements LabStore, StoreMember {
     this.#state = 'starting';
     const { clock, logger, folder, master, pki } = this.#options;
     try {
-      this.#etcd = await EmbeddedEtcd.open({ path: join(folder, 'etcd'), clock, logger: logger.named('etcd') });
+      this.#etcd = await EmbeddedEtcd.open({
+        path: join(folder, 'etcd'),
+        clock,
+        logger: logger.named('etcd'),
+        name: master,
+        clientUrls: () => [this.endpoint],
+      });
       // The gRPC library is large: loaded once something may ask for it, which is after the cluster is on its way.
       const { EtcdRpcServer } = await import('#etcd/rpc/server');
       this.#port = await freePort(this.#port);

@@ -23,7 +23,7 @@ export interface LabStore {
   readonly kind: StoreKind;
   /** One client for every life of the store; UNAVAILABLE, within seconds, while nobody answers. */
   readonly client: EtcdClient;
-  readonly maintenance?: EtcdMaintenance;
+  readonly maintenance?: EtcdMaintenance | undefined;
   readonly access: EtcdAccess;
   readonly members: readonly StoreMember[];
   /** Resolves when the store takes writes. Throws ClusterError or EtcdError. */

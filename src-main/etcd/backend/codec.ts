@@ -1,6 +1,6 @@
 import { noLease, type LeaseId } from '../client.ts';
 import type { ByteString } from '../byte-string.ts';
-import { changeId, changesPerRevision, mainOf, type ChangeId } from '../mvcc/key-index.ts';
+import { changeId, mainOf, subOf, type ChangeId } from '../mvcc/key-index.ts';
 import { isSealed, seal } from './checksum.ts';
 
 /** What is on disk of one change besides its value. */
@@ -29,10 +29,6 @@ function seedOf(key: ByteString, id: ChangeId): number {
   let seed = (mainOf(id) ^ Math.imul(subOf(id) + 1, 0x9e37_79b1)) | 0;
   for (let i = 0; i < key.length; i++) seed = (Math.imul(seed, 31) + key.charCodeAt(i)) | 0;
   return seed;
-}
-
-function subOf(id: ChangeId): number {
-  return (Math.abs(id) - mainOf(id)) * changesPerRevision;
 }
 
 /** The bytes to store for a put. The value inside of it is the range from {@link valueOf}. */

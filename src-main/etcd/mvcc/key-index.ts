@@ -12,6 +12,9 @@ export const changesPerRevision = 2 ** 20;
 export function changeId(main: number, sub: number): ChangeId {
   return main + sub / changesPerRevision;
 }
+export function subOf(id: ChangeId): number {
+  return (Math.abs(id) - mainOf(id)) * changesPerRevision;
+}
 export function mainOf(id: ChangeId): number {
   return Math.floor(Math.abs(id));
 }

@@ -228,6 +228,18 @@ export class MvccStore {
     return id !== undefined && id > 0 ? this.values.get(header.key, id) : undefined;
   }
 
+  /** The key-value that a change on disk made; for a deletion, its tombstone. Throws EtcdError COMPACTED. */
+  read(key: ByteString, id: ChangeId): KeyValue {
+    return id > 0 ? this.#read(key, id, false, true) : tombstone(key, mainOf(id));
+  }
+
+  /** Whether any key exists at the revision `at`. */
+  hasKeysAt(at: number): boolean {
+    if (at >= this.#tentative) return this.index.live > 0;
+    for (const entry of this.index.range('', undefined)) if (putAt(entry, at) !== undefined) return true;
+    return false;
+  }
+
   /** Changes of the revisions `from` (not compacted) to `to` from disk, at most `limit` revisions of them. */
   history(from: number, to: number, limit: number): Commit[] {
     const commits: Commit[] = [];

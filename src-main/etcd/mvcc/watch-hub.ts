@@ -1,4 +1,5 @@
 import { AsyncQueue } from '#base/async-queue';
+import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import type { Disposable } from '#base/disposable';
 import { Pacer } from '#base/pacer';
@@ -11,6 +12,7 @@ import {
   type WatchRequest,
   type WatchResponse,
 } from '../client.ts';
+import type { WatcherStatus } from '../maintenance.ts';
 import { eventOf, type Change, type Commit } from './change.ts';
 import { inKeyRange, isEmpty, keyRange, type KeyRange } from './key-range.ts';
 import { compactedError, type MvccStore } from './store.ts';
@@ -31,17 +33,27 @@ export class WatchHub {
   readonly #syncedRanges = new Set<HubWatcher>();
   readonly #syncedKeys = new Map<string, Set<HubWatcher>>();
 
-  constructor(store: MvccStore) {
+  readonly #clock: Clock;
+  #lastId = 0;
+
+  constructor(store: MvccStore, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
   }
 
   get size(): number {
     return this.#watchers.size;
   }
 
+  /** Who watches, the oldest first. */
+  statuses(): WatcherStatus[] {
+    return Array.from(this.#watchers, (watcher) => watcher.status(this.#store.durableRevision));
+  }
+
   watch(request: WatchRequest): HubWatcher {
     const start = request.startRevision ?? 0;
-    const watcher = new HubWatcher(this, request, start > 0 ? start : this.#store.durableRevision + 1);
+    const next = start > 0 ? start : this.#store.durableRevision + 1;
+    const watcher = new HubWatcher(this, request, next, { id: ++this.#lastId, sinceMs: this.#clock.now() });
     this.#watchers.add(watcher);
     if (isEmpty(watcher.range)) {
       watcher.fail(new EtcdError('INVALID_ARGUMENT', 'mvcc: watcher range is empty'));
@@ -107,7 +119,8 @@ export class WatchHub {
     const events: StoreEvent[] = [];
     for (const commit of commits) {
       for (const change of commit.changes) {
-        if (inKeyRange(watcher.range, change.header.key)) events.push(this.#eventFor(watcher, change));
+        if (watcher.wants(change) && inKeyRange(watcher.range, change.header.key))
+          events.push(this.#eventFor(watcher, change));
       }
     }
     watcher.next = reached + 1;
@@ -117,7 +130,7 @@ export class WatchHub {
   #route(change: Change, main: number, events: Map<HubWatcher, StoreEvent[]>): void {
     const { key } = change.header;
     const give = (watcher: HubWatcher): void => {
-      if (watcher.next > main) return;
+      if (watcher.next > main || !watcher.wants(change)) return;
       const event = this.#eventFor(watcher, change);
       const list = events.get(watcher);
       if (list) list.push(event);
@@ -164,6 +177,9 @@ export class WatchHub {
   }
 }
 
+/** What the hub gives a watcher at its birth. */
+type Origin = Pick<WatcherStatus, 'id' | 'sinceMs'>;
+
 export class HubWatcher implements Watcher {
   readonly range: KeyRange;
   readonly prevKv: boolean;
@@ -174,11 +190,19 @@ export class HubWatcher implements Watcher {
   lagging = false;
   progressWanted = false;
   readonly #hub: WatchHub;
+  readonly #request: WatchRequest;
+  readonly #origin: Origin;
+  /** Events, and the last revision, that were taken out of the queue. */
+  #handedEvents = 0;
+  #handedRevision: number;
   readonly #queue = new AsyncQueue<WatchResponse>(() => this.close());
   #link: Disposable | undefined;
 
-  constructor(hub: WatchHub, request: WatchRequest, next: number) {
+  constructor(hub: WatchHub, request: WatchRequest, next: number, origin: Origin) {
     this.#hub = hub;
+    this.#request = request;
+    this.#origin = origin;
+    this.#handedRevision = next - 1;
     this.range = keyRange(request);
     this.prevKv = request.prevKv ?? false;
     this.next = next;
@@ -198,12 +222,38 @@ export class HubWatcher implements Watcher {
         return {
           next: () => {
             this.#resume();
-            return queued.next();
+            return queued.next().then((result) => this.#handed(result));
           },
           return: () => queued.return?.() ?? Promise.reject(new InvariantError('the queue cannot be left')),
         };
       },
     };
+  }
+
+  wants({ header }: Change): boolean {
+    return header.id > 0 ? this.#request.noPut !== true : this.#request.noDelete !== true;
+  }
+
+  /** `durable`: the newest revision there is. */
+  status(durable: number): WatcherStatus {
+    const { name = '', key, rangeEnd } = this.#request;
+    const hasAll = this.synced && this.unread === 0;
+    return {
+      ...this.#origin,
+      name,
+      key,
+      ...(rangeEnd === undefined ? {} : { rangeEnd }),
+      events: this.#handedEvents,
+      lagRevisions: hasAll ? 0 : Math.max(0, durable - this.#handedRevision),
+    };
+  }
+
+  #handed(result: IteratorResult<WatchResponse, undefined>): IteratorResult<WatchResponse, undefined> {
+    if (!result.done) {
+      this.#handedEvents += result.value.events.length;
+      this.#handedRevision = result.value.revision;
+    }
+    return result;
   }
 
   push(response: WatchResponse): void {

@@ -64,7 +64,7 @@ export class RemoteMaintenance implements EtcdMaintenance {
   async hashKv(context: Context, at?: Revision, endpoint?: string): Promise<HashKv> {
     const message = { revision: at ?? 0 };
     const answer = await this.#ask<HashKvAnswer>(context, methods.hashKv, message, endpoint, hashTimeoutMs);
-    const compactRevision = revision(Math.max(0, Number(answer.compact_revision)));
+    const compactRevision = revision(Number(answer.compact_revision));
     // Before etcd 3.6 the answer does not repeat the revision.
     return { revision: at ?? revisionOf(answer), compactRevision, hash: answer.hash };
   }

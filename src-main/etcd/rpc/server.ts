@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '#base/clock';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
@@ -6,6 +5,7 @@ import { EtcdError, type EtcdClient } from '../client.ts';
 import type { Identity, Served } from './call.ts';
 import { statusOf } from './errors.ts';
 import { GrpcServer } from './grpc/server.ts';
+import { idOf, memberIdOf } from '../member-id.ts';
 import { KvService, maxRequestBytes } from './kv-service.ts';
 import { LeaseService } from './lease-service.ts';
 import { MemberService } from './member-service.ts';
@@ -39,7 +39,7 @@ export class EtcdRpcServer {
   constructor(options: EtcdRpcServerOptions) {
     this.#options = options;
     const { name = 'default' } = options;
-    this.#identity = { clusterId: idOf(`cluster ${name}`), memberId: idOf(`member ${name}`), raftTerm: 2 };
+    this.#identity = { clusterId: String(idOf(`cluster ${name}`)), memberId: String(memberIdOf(name)), raftTerm: 2 };
   }
 
   /** For example `https://127.0.0.1:2379`. */
@@ -86,6 +86,3 @@ export class EtcdRpcServer {
 }
 
 /** An id as etcd has them: 64 bits of a hash. Decimal. */
-function idOf(text: string): string {
-  return createHash('sha1').update(text).digest().readBigUInt64BE().toString();
-}

@@ -73,7 +73,7 @@ describe.skipIf(!isRoot)('a full disk', () => {
     await etcd.txn(context, only(put('/b')));
     const before = dataBytes();
     const freeBefore = free();
-    await etcd.defragment(context);
+    await etcd.maintenance.defragment(context);
     expect(dataBytes()).toBeLessThan(before);
     expect(free()).toBeGreaterThan(freeBefore);
   });
@@ -104,7 +104,7 @@ describe.skipIf(!isRoot)('a full disk', () => {
   it('stops a defragmentation, which leaves the store as it was', async () => {
     await fill('/a/');
     const { count } = await etcd.range(context, { ...everything, countOnly: true });
-    await expect(etcd.defragment(context)).rejects.toMatchObject({ code: 'NO_SPACE' });
+    await expect(etcd.maintenance.defragment(context)).rejects.toMatchObject({ code: 'NO_SPACE' });
     expect((await etcd.range(context, everything)).count).toBe(count);
     await etcd.close();
     etcd = await open();

@@ -110,7 +110,7 @@ async function tidy(etcd: EmbeddedEtcd): Promise<never> {
       await etcd.compact(context, toRevision(at));
       tell({ type: 'compacted', revision: at });
     }
-    await etcd.defragment(context);
+    await etcd.maintenance.defragment(context);
     tell({ type: 'defragmented' });
   }
 }
