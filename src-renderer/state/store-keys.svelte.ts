@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import type { StoreChange } from '#contract/store';
 import type { Connection } from '../ipc/connection.ts';
@@ -40,14 +41,14 @@ export class StoreKeys {
       for (const one of [...this.open]) if (one.startsWith(prefix)) this.open.delete(one);
       this.#tree.close(prefix);
     }
-    this.version++;
+    this.#changed();
   }
 
   /** Opens every branch on the way to a key or branch. */
   reveal(path: string): void {
     for (const prefix of prefixesOf(path)) if (prefix !== '' && prefix !== path) this.open.add(prefix);
     if (path.endsWith('/')) this.open.add(path);
-    this.version++;
+    this.#changed();
   }
 
   /** Reads the level's next page; one at a time. */
@@ -63,7 +64,7 @@ export class StoreKeys {
     for (const change of changes) this.#tree.apply(change);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.version++;
+      this.#changed();
     }, redrawMs);
   }
 
@@ -73,7 +74,12 @@ export class StoreKeys {
     this.#reading.clear();
     this.#tree.clear();
     this.problems.clear();
-    this.version++;
+    this.#changed();
+  }
+
+  /** May be called within an effect that draws the tree. */
+  #changed(): void {
+    this.version = untrack(() => this.version) + 1;
   }
 
   async #load(prefix: string, from: string | undefined): Promise<void> {
@@ -85,7 +91,7 @@ export class StoreKeys {
       const since = this.#ring.since(level.revision);
       this.problems.delete(prefix);
       if (since) this.#tree.add(prefix, from, level, since);
-      this.version++;
+      this.#changed();
     } catch (error) {
       if (run === this.#run) this.problems.set(prefix, error instanceof Error ? error.message : String(error));
     }

@@ -13,6 +13,7 @@ export function etcdctlShort(...args: readonly string[]): string {
   return ['etcdctl', ...args].map(quoted).join(' ');
 }
 
-function quoted(word: string): string {
+/** One word of a command line, for a POSIX shell. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -36,3 +36,8 @@ export function bytes(size: number): string {
   if (size < 1024) return `${size} B`;
   return size < 1024 ** 2 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1024 ** 2).toFixed(1)} MiB`;
 }
+
+/** `12 %` */
+export function shareOf(part: number, whole: number): string {
+  return `${Math.round((Math.max(0, part) / Math.max(1, whole)) * 100)} %`;
+}
