@@ -1,4 +1,5 @@
 import type { AppState } from './state/app.svelte.ts';
+import { masterState } from './state/models/master.view-model.ts';
 import { walk } from './ui/walk.ts';
 
 const pages = { '1': 'lab', '2': 'workloads', '3': 'store' } as const;
@@ -32,10 +33,22 @@ function pressPlain(app: AppState, event: KeyboardEvent): boolean {
   }
   if (event.key === '?') app.dialog = 'keys';
   else if (event.key === '/') return focusFilter();
-  else if (event.key === 'k' || event.key === 'K') return onNode(app, event, 'power');
+  else if (event.key === 'k' || event.key === 'K') return onMaster(app, event) || onNode(app, event, 'power');
   else if (event.key === 'c' || event.key === 'C') return onNode(app, event, 'cordon');
   else if (event.key === 'l' || event.key === 'L') return onNode(app, event, 'link');
   else return app.page === 'lab' && walk(document.body, event.key);
+  return true;
+}
+
+/** The master whose card has the focus. */
+function onMaster(app: AppState, event: KeyboardEvent): boolean {
+  const name =
+    event.target instanceof Element ? event.target.closest<HTMLElement>('[data-master]')?.dataset['master'] : undefined;
+  const lab = app.state;
+  const master = lab?.masters.find((one) => one.name === name);
+  if (!lab || !master) return false;
+  if (masterState(master).off) void app.masters.start(lab.name, master.name);
+  else if (master.state === 'running') void app.masters.kill(lab.name, master.name);
   return true;
 }
 

@@ -8,6 +8,7 @@ import { openPort } from '../ipc/port.ts';
 import { Actions } from './actions.svelte.ts';
 import { FaultActions } from './fault-actions.ts';
 import { LabState } from './lab.svelte.ts';
+import { MasterActions } from './master-actions.ts';
 import { NodeActions } from './node-actions.ts';
 import { Reflector } from './reflector.svelte.ts';
 import { Terminals } from './terminals.svelte.ts';
@@ -49,6 +50,7 @@ export class AppState {
   readonly labs: Reflector<'labs'>;
   readonly actions: Actions;
   readonly nodes: NodeActions;
+  readonly masters: MasterActions;
   readonly workloads: WorkloadActions;
   readonly faults: FaultActions;
   readonly terminals: Terminals;
@@ -61,6 +63,7 @@ export class AppState {
     this.labs = new Reflector(this.connection, 'labs', {}, (lab) => lab.name);
     this.actions = new Actions(this.connection);
     this.nodes = new NodeActions(this.connection, this.actions);
+    this.masters = new MasterActions(this.connection, this.actions);
     this.workloads = new WorkloadActions(this.actions);
     this.faults = new FaultActions(this.connection, this.actions);
     this.terminals = new Terminals(this.connection);

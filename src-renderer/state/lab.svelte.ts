@@ -15,6 +15,7 @@ import type { Fault } from '#contract/faults';
 import type { ComponentTruth, MachineTruth } from '#contract/labs';
 import type { Connection } from '../ipc/connection.ts';
 import { cutFromApi, nodeFaults } from './models/fault.view-model.ts';
+import { controlPlaneHealth } from './models/master.view-model.ts';
 import { labHealth, nodeHealth, type NodeHealth } from './models/node.view-model.ts';
 import { HueAllocator, ownerOf, type Owner } from './models/owner.view-model.ts';
 import { isFinished, isReady, isRefused } from './models/pod.view-model.ts';
@@ -24,7 +25,6 @@ import { Reflector } from './reflector.svelte.ts';
 import { StoreStream } from './store-stream.svelte.ts';
 import type { Ticker } from './ticker.svelte.ts';
 
-const controlPlane = ['kube-apiserver', 'etcd', 'kube-scheduler', 'kube-controller-manager'];
 const defaultMonitorGraceMs = 50_000;
 const unscheduledWorthALookMs = 3000;
 
@@ -127,7 +127,11 @@ export class LabState {
     return [...this.truths.items.values()].flatMap((one): ComponentTruth[] => (one.kind === 'component' ? [one] : []));
   });
 
-  readonly masters = $derived.by(() => [...this.machines.values()].filter((machine) => machine.role === 'master'));
+  readonly masters = $derived.by(() =>
+    [...this.machines.values()]
+      .filter((machine) => machine.role === 'master')
+      .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })),
+  );
 
   readonly podsByNode = $derived.by(() => {
     const byNode = new Map<string, Pod[]>();
@@ -167,12 +171,9 @@ export class LabState {
   });
 
   readonly health = $derived.by(() => {
-    const down = this.components.filter(
-      (one) => controlPlane.includes(one.component) && (one.state === 'crashed' || one.state === 'stopped'),
-    );
     return labHealth(
       this.workers.map((worker) => worker.health),
-      down.map((one) => one.component),
+      controlPlaneHealth(this.masters, this.components),
     );
   });
 

@@ -21,7 +21,8 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
   let facts: UpFacts;
 
   beforeAll(async () => {
-    const up = await drydock(['up', '--home', home, '--name', 'first', '--workers', '1', '--detach', '--json']);
+    const shape = ['--masters', '3', '--workers', '1'];
+    const up = await drydock(['up', '--home', home, '--name', 'first', ...shape, '--detach', '--json']);
     expect(up.stderr).not.toContain('drydock:');
     facts = JSON.parse(up.stdout) as UpFacts;
     browser = await chromium.launch({
@@ -56,6 +57,20 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
     const again = await fetch(url, { redirect: 'manual' });
     expect(again.status).toBe(401);
     expect((await fetch(new URL('/', url), { redirect: 'manual' })).status).toBe(401);
+  });
+
+  it('kills one of three masters, goes on through the others, and starts it again', async () => {
+    await page.getByTestId('kill-master-1').click();
+    const card = page.locator('[data-master="master-1"]');
+    await expect.poll(() => card.getAttribute('data-state')).toBe('killed');
+    await expect.poll(() => card.innerText()).toContain('Killed');
+    await expect.poll(() => page.getByTestId('lab-health').innerText()).toContain('master-1 down');
+    // The store lives on, and whoever asks is answered.
+    expect(await card.locator('[data-component^="etcd/"]').getAttribute('data-state')).toBe('running');
+    await page.locator('[data-node="worker-1"][data-state="ready"]').waitFor();
+    await card.getByTestId('start-master-1').focus();
+    await page.keyboard.press('k');
+    await expect.poll(() => card.getAttribute('data-state')).toBe('running');
   });
 
   it('creates a cluster and shows three Ready nodes', async () => {

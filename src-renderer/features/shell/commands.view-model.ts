@@ -1,7 +1,9 @@
 import type { KubeObject } from '#api/machinery/object';
+import type { MachineTruth } from '#contract/labs';
 import type { AppState } from '../../state/app.svelte.ts';
 import type { LabState, Worker } from '../../state/lab.svelte.ts';
 import { faultTitle, isOpen } from '../../state/models/fault.view-model.ts';
+import { masterState } from '../../state/models/master.view-model.ts';
 import type { IconName } from '../../ui/icons.ts';
 import { fuzzyScore } from '../../state/models/fuzzy.view-model.ts';
 
@@ -88,7 +90,19 @@ function nodeCommands(app: AppState): readonly Command[] {
       },
     },
   ];
-  return [...lab.workers.flatMap((worker) => commandsOfNode(app, lab, worker)), ...dialogs, ...faultCommands(app, lab)];
+  return [
+    ...lab.masters.map((master) => powerOfMaster(app, lab, master)),
+    ...lab.workers.flatMap((worker) => commandsOfNode(app, lab, worker)),
+    ...dialogs,
+    ...faultCommands(app, lab),
+  ];
+}
+
+function powerOfMaster(app: AppState, lab: LabState, master: MachineTruth): Command {
+  const [id, hint] = [master.name, 'master'];
+  return masterState(master).off
+    ? { id: `start-${id}`, label: `Start ${id}`, hint, icon: 'power', run: () => void app.masters.start(lab.name, id) }
+    : { id: `kill-${id}`, label: `Kill ${id}`, hint, icon: 'bolt', run: () => void app.masters.kill(lab.name, id) };
 }
 
 function commandsOfNode(app: AppState, lab: LabState, worker: Worker): readonly Command[] {

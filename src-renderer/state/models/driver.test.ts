@@ -16,8 +16,10 @@ describe('drivers', () => {
   });
 
   it('says the same as commands', () => {
-    expect(createCommand('lab', 'embedded', 3, {})).toBe('drydock up --name lab --workers 3');
-    expect(createCommand('lab', 'docker', 3, { cpus: 2, memoryBytes: 1024 ** 3 })).toBe(
+    expect(createCommand('lab', 'embedded', { masters: 3, workers: 3 }, {})).toBe(
+      'drydock up --name lab --masters 3 --workers 3',
+    );
+    expect(createCommand('lab', 'docker', { masters: 1, workers: 3 }, { cpus: 2, memoryBytes: 1024 ** 3 })).toBe(
       'drydock up --name lab --driver docker --workers 3 --cpus 2 --memory 1024Mi',
     );
     expect(addCommand('lab', '', 'docker', {})).toBe('drydock node add --driver docker --name lab');

@@ -34,9 +34,15 @@ interface NodeSize {
   readonly memoryBytes?: number;
 }
 
-export function createCommand(name: string, driver: LabDriver, workers: number, size: NodeSize): string {
+export function createCommand(
+  name: string,
+  driver: LabDriver,
+  counts: { readonly masters: number; readonly workers: number },
+  size: NodeSize,
+): string {
   const driven = driver === 'embedded' ? '' : ` --driver ${driver}`;
-  return `drydock up --name ${name}${driven} --workers ${workers}${sizeFlags(size)}`;
+  const masters = counts.masters === 1 ? '' : ` --masters ${counts.masters}`;
+  return `drydock up --name ${name}${driven}${masters} --workers ${counts.workers}${sizeFlags(size)}`;
 }
 
 export function addCommand(lab: string, node: string, driver: LabDriver, size: NodeSize): string {

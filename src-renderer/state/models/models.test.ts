@@ -150,10 +150,14 @@ describe('nodeHealth', () => {
   it('of all nodes is the health of the lab', () => {
     const one = nodeHealth(ready('True'), machine('running'), startMs);
     const down = nodeHealth(ready('Unknown'), machine('killed'), startMs);
-    expect(labHealth([one, one], [])).toEqual({ tone: 'ok', words: 'Healthy: 2 of 2 nodes Ready' });
-    expect(labHealth([one, down], [])).toEqual({ tone: 'warn', words: 'Degraded: 1 of 2 nodes Ready' });
-    expect(labHealth([one], ['etcd'])).toEqual({ tone: 'bad', words: 'etcd down · 1 of 1 nodes Ready' });
-    expect(labHealth([], []).words).toBe('No nodes yet');
+    const whole = { tone: 'ok', down: [] } as const;
+    expect(labHealth([one, one], whole)).toEqual({ tone: 'ok', words: 'Healthy: 2 of 2 nodes Ready' });
+    expect(labHealth([one, down], whole)).toEqual({ tone: 'warn', words: 'Degraded: 1 of 2 nodes Ready' });
+    expect(labHealth([one], { tone: 'bad', down: ['etcd'] })).toEqual({
+      tone: 'bad',
+      words: 'etcd down · 1 of 1 nodes Ready',
+    });
+    expect(labHealth([], whole).words).toBe('No nodes yet');
   });
 
   it('tells the age of its lease', () => {

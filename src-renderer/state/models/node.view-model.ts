@@ -2,6 +2,7 @@ import type { Lease, Node } from '#api/gen/types';
 import type { Fault } from '#contract/faults';
 import type { LabDriver, MachineTruth } from '#contract/labs';
 import { duration, epochOf } from './time.view-model.ts';
+import type { ControlPlaneHealth } from './master.view-model.ts';
 import type { Tone } from './pod.view-model.ts';
 
 export interface NodeHealth {
@@ -108,10 +109,11 @@ export interface LabHealth {
   readonly words: string;
 }
 
-export function labHealth(healths: readonly NodeHealth[], componentsDown: readonly string[]): LabHealth {
+export function labHealth(healths: readonly NodeHealth[], controlPlane: ControlPlaneHealth): LabHealth {
   const ready = healths.filter((one) => one.state === 'ready').length;
   const count = `${ready} of ${healths.length} nodes Ready`;
-  if (componentsDown.length > 0) return { tone: 'bad', words: `${componentsDown.join(', ')} down · ${count}` };
+  const { tone, down } = controlPlane;
+  if (down.length > 0) return { tone, words: `${down.join(', ')} down · ${count}` };
   if (healths.length === 0) return { tone: 'idle', words: 'No nodes yet' };
   if (ready === healths.length) return { tone: 'ok', words: `Healthy: ${count}` };
   if (healths.some((one) => one.state === 'joining') && !healths.some((one) => one.doubt))
