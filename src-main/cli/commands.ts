@@ -18,6 +18,10 @@ function masterCommand(verb: string, summary: string): CommandSpec {
   return { name: `master ${verb}`, positionals: ['NAME'], summary, options: [name, home] };
 }
 
+function memberCommand(verb: string, summary: string): CommandSpec {
+  return { name: `etcd ${verb}`, positionals: ['NAME'], summary, options: [name, home] };
+}
+
 /** Every command with its flags: what is parsed and what `--help` prints. */
 export const commandSpecs: readonly CommandSpec[] = [
   {
@@ -49,6 +53,16 @@ export const commandSpecs: readonly CommandSpec[] = [
         help: 'port of the API server on 127.0.0.1',
         fallback: 'the last one, else 6443 or any free',
       },
+      {
+        name: 'etcd',
+        value: 'embedded|local:N',
+        help: 'what the lab keeps its objects in: Drydock, or 1, 3 or 5 members of the etcd that is installed',
+        fallback: 'embedded',
+      },
+      { name: 'etcd-endpoints', value: 'URL[,URL...]', help: 'an etcd of your own, https:// or http://' },
+      { name: 'etcd-ca', value: 'FILE', help: 'authority of its certificates', fallback: "this computer's" },
+      { name: 'etcd-cert', value: 'FILE', help: 'client certificate for it' },
+      { name: 'etcd-key', value: 'FILE', help: 'private key of that; read at each start, never copied' },
       { name: 'ui-port', value: 'N|none', help: 'port of the UI on 127.0.0.1', fallback: 'any free' },
       { name: 'detach', help: 'return when the lab is Ready and leave it running' },
       { ...json, help: 'print one JSON object: name, server, kubeconfig, uiUrl, pid, etcd, masters, store' },
@@ -57,6 +71,8 @@ export const commandSpecs: readonly CommandSpec[] = [
       'drydock up',
       'drydock up --workers 5 --detach',
       'drydock up --masters 3',
+      'drydock up --masters 3 --etcd local:3',
+      'drydock up --etcd-endpoints https://10.0.0.7:2379 --etcd-ca ca.crt --etcd-cert client.crt --etcd-key client.key',
       'drydock up --driver docker --cpus 2 --memory 2Gi',
       'drydock up --name ci --json --ui-port none --detach',
     ],
@@ -114,6 +130,14 @@ export const commandSpecs: readonly CommandSpec[] = [
   },
   masterCommand('kill', 'Pull the plug of a master: its leases run out, its connections break, the store lives on.'),
   masterCommand('start', 'Start a master that was killed, and wait until it serves.'),
+  {
+    name: 'etcd list',
+    positionals: [],
+    summary: "List the members of a lab's etcd, and who leads.",
+    options: [name, home, json],
+  },
+  memberCommand('kill', 'Pull the plug of an etcd member. A majority of members must live for writes.'),
+  memberCommand('start', 'Start an etcd member that was killed.'),
   {
     name: 'image load',
     positionals: ['NAME|FILE'],

@@ -6,6 +6,7 @@ import type { Home } from '#cluster/home';
 import { loadLabConfig } from '#cluster/lab-config';
 import type { Lab, Truth } from '#contract/labs';
 import type { ControlClient } from '#host/control-client';
+import { etcdMembersOf, renderEtcdMembers, type EtcdMemberSummary } from './etcd-members.ts';
 import { withHost } from './host-access.ts';
 import { renderTable } from './output.ts';
 
@@ -74,6 +75,9 @@ export interface ComponentSummary {
 
 export interface LabStatus extends LabSummary {
   readonly healthy: boolean;
+  /** How to reach the store, as etcdctl takes it; null when the lab does not run. */
+  readonly etcd: Lab['etcd'] | null;
+  readonly etcdMembers: readonly EtcdMemberSummary[];
   readonly kubeconfig: string | null;
   /** Where a browser finds the UI, with a token that works once. */
   readonly uiUrl: string | null;
@@ -93,7 +97,8 @@ export async function labStatus(home: Home, name: string): Promise<LabStatus | u
 }
 
 function stoppedStatus(summary: LabSummary): LabStatus {
-  return { ...summary, healthy: false, kubeconfig: null, uiUrl: null, mastersHealth: [], nodes: [], components: [] };
+  const nobody = { mastersHealth: [], nodes: [], components: [], etcdMembers: [] };
+  return { ...summary, healthy: false, etcd: null, kubeconfig: null, uiUrl: null, ...nobody };
 }
 
 async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> {
@@ -120,6 +125,8 @@ async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> 
   return {
     ...summaryOf(lab),
     healthy: components.every((one) => one.healthy) && summaries.every((node) => node.status === 'Ready'),
+    etcd: lab.etcd ?? null,
+    etcdMembers: etcdMembersOf(truths),
     kubeconfig: lab.kubeconfig ?? null,
     uiUrl: uiUrl ?? null,
     mastersHealth: components.filter((one) => masters.has(one.machine)),
@@ -139,12 +146,15 @@ export async function readTruths(host: ControlClient, lab: string): Promise<Trut
   return truths;
 }
 
+/** As they are, or, when the store does not answer, as the API server last saw them. */
 async function readObjects<T extends KubeObject>(
   host: ControlClient,
   lab: string,
   path: string,
 ): Promise<readonly T[]> {
-  const answer = await host.call('api.request', { lab, method: 'GET', path });
+  const request = { lab, method: 'GET', path } as const;
+  let answer = await host.call('api.request', request);
+  if (answer.status >= 500) answer = await host.call('api.request', { ...request, query: { resourceVersion: '0' } });
   if (answer.status >= 300) throw StatusError.fromWire(answer.status, answer.body);
   return (answer.body as KubeList<T>).items;
 }
@@ -175,5 +185,7 @@ export function renderStatus(status: LabStatus): string {
       ['COMPONENT', 'MACHINE', 'STATE'],
       status.components.map((one) => [one.name, one.machine, one.state]),
     ),
+    '',
+    renderEtcdMembers(status.etcdMembers),
   ].join('\n');
 }

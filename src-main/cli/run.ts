@@ -19,6 +19,7 @@ import { parseCommandLine, renderHelp, UsageError, type Arguments } from './opti
 import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
 import { runFault } from './run-fault.ts';
+import { runEtcd } from './etcd.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
 import { followTask } from './tasks.ts';
 import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
@@ -105,6 +106,10 @@ async function runCommand(
     case 'master kill':
     case 'master start':
       return runMaster(name.replace('master ', ''), home, lab, args, terminal);
+    case 'etcd list':
+    case 'etcd kill':
+    case 'etcd start':
+      return runEtcd(name.replace('etcd ', ''), home, lab, args, terminal);
     case 'node add':
       return runNodeAdd(home, lab, args, terminal);
     case 'image load':

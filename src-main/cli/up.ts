@@ -9,6 +9,7 @@ import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
 import { resolveHome } from '#cluster/home';
 import { maxMasters, type DriverName } from '#cluster/lab-config';
 import type { EtcdAccess, RunningLab } from '#cluster/lab-view';
+import type { StoreWish } from '#cluster/stores/store-config';
 import type { Installation } from '#host/drivers';
 import { openHost, type OpenHost } from '#host/open-host';
 import { UiServer } from '#host/websocket-server';
@@ -27,6 +28,8 @@ export interface UpRequest {
   readonly home: string;
   readonly kubeconfig: string | undefined;
   readonly apiPort: number | undefined;
+  /** Undefined: the lab's own, or embedded for a new one. */
+  readonly store: StoreWish | 'embedded' | undefined;
   /** `none` for no UI; 0 for any free port. */
   readonly uiPort: number | 'none';
 }
@@ -60,8 +63,27 @@ export function decodeUp(args: Arguments): UpRequest {
     home: resolveHome(args.text('home')),
     kubeconfig: kubeconfig === undefined || isAbsolute(kubeconfig) ? kubeconfig : resolve(kubeconfig),
     apiPort: args.integer('api-port', 1, 65535),
+    store: decodeStore(args),
     uiPort: args.text('ui-port') === 'none' ? 'none' : (args.integer('ui-port', 0, 65535) ?? 0),
   };
+}
+
+/** Throws UsageError. */
+function decodeStore(args: Arguments): UpRequest['store'] {
+  const etcd = args.text('etcd');
+  const endpoints = args.text('etcd-endpoints');
+  const files = { ca: args.text('etcd-ca'), cert: args.text('etcd-cert'), key: args.text('etcd-key') };
+  if (endpoints !== undefined) {
+    if (etcd !== undefined) throw new UsageError('--etcd and --etcd-endpoints exclude each other');
+    const paths = Object.entries(files).flatMap(([name, path]) => (path === undefined ? [] : [[name, resolve(path)]]));
+    return { kind: 'external', endpoints: endpoints.split(','), ...Object.fromEntries(paths) };
+  }
+  if (Object.values(files).some((path) => path !== undefined))
+    throw new UsageError('--etcd-ca, --etcd-cert and --etcd-key go with --etcd-endpoints');
+  if (etcd === undefined || etcd === 'embedded') return etcd;
+  const members = /^local(?::([135]))?$/.exec(etcd);
+  if (!members) throw new UsageError(`--etcd ${etcd}: expected embedded, local:1, local:3 or local:5`);
+  return { kind: 'local', members: Number(members[1] ?? 3) };
 }
 
 export interface RunningUp {
@@ -117,7 +139,7 @@ async function settled(context: Context, host: OpenHost, name: string): Promise<
 
 function begin(host: OpenHost, request: UpRequest): void {
   const { labs } = host;
-  const { name, masters, workers, cpus, memoryBytes, apiPort, kubeconfig } = request;
+  const { name, masters, workers, cpus, memoryBytes, apiPort, kubeconfig, store } = request;
   if (!labs.has(name)) {
     const { driver = 'embedded' } = request;
     labs.create({
@@ -129,9 +151,11 @@ function begin(host: OpenHost, request: UpRequest): void {
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       nowMs: new RealClock().now(),
       ...(apiPort ? { apiPort } : {}),
+      ...(store === undefined || store === 'embedded' ? {} : { store }),
     });
   } else {
     refuseOtherDriver(host, request);
+    if (store !== undefined) labs.configureStore(name, store === 'embedded' ? undefined : store);
     if (apiPort) labs.configure(name, { apiPort });
     // Masters keep nothing of their own: a stopped lab may come back with more of them, or fewer.
     if (masters !== undefined) labs.configure(name, { masters });

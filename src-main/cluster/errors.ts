@@ -11,6 +11,7 @@ export type ClusterErrorCode =
   | 'NODE_EXISTS'
   | 'NODE_MISSING'
   | 'MASTER_MISSING'
+  | 'MEMBER_MISSING'
   | 'PORT_TAKEN'
   | 'INVALID'
   | 'UNSUPPORTED'

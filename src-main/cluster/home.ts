@@ -16,6 +16,7 @@ import { join, resolve } from 'node:path';
 import { messageOf } from '#base/errors';
 import { ClusterError } from './errors.ts';
 import { readTextFile } from './files.ts';
+import { formatIdentity, isAlive, parseIdentity, processIdentity } from './process-identity.ts';
 
 /** Who holds a home. */
 export interface HomeHolder {
@@ -97,10 +98,8 @@ export class Home {
     if (holder) throw this.#inUse(holder.pid);
     try {
       this.#removeStaleLock();
-      writeFileSync(this.#lockFile, `${process.pid} ${processFacts(process.pid).startedAt}\n`, {
-        flag: 'wx',
-        mode: 0o600,
-      });
+      const text = formatIdentity(processIdentity(process.pid));
+      writeFileSync(this.#lockFile, text, { flag: 'wx', mode: 0o600 });
       // What a killed host left says how to reach nobody.
       rmSync(this.hostFile, { force: true });
     } catch (error) {
@@ -141,38 +140,6 @@ export class Home {
 }
 
 function liveHolder(lockFile: string): HomeHolder | undefined {
-  const match = /^(\d+) (\S*)\n$/.exec(readTextFile(lockFile) ?? '');
-  if (!match) return undefined;
-  const holder = { pid: Number(match[1]), startedAt: match[2] ?? '' };
-  return isAlive(holder) ? holder : undefined;
-}
-
-function isAlive(holder: HomeHolder): boolean {
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const { startedAt, dead } = processFacts(holder.pid);
-  return !dead && holder.startedAt === startedAt;
-}
-
-/**
- * Fields 22, 3 and 20 of /proc/<pid>/stat: when a process started, and whether all of it has ended, though whoever started it has not
- * fetched its exit code yet (a zombie; process 1 of a container may take seconds, or never do it). Where there is no such file, the
- * pid alone counts.
- */
-function processFacts(pid: number): { readonly startedAt: string; readonly dead: boolean } {
-  const stat = readStat(pid);
-  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // Of a zombie with threads, those still hold its files.
-  return { startedAt: fields[18] ?? '', dead: /^[ZX]/.test(state) && Number(fields[16]) <= 1 };
-}
-
-function readStat(pid: number): string {
-  try {
-    return readTextFile(`/proc/${pid}/stat`) ?? '';
-  } catch {
-    return '';
-  }
+  const holder = parseIdentity(readTextFile(lockFile));
+  return holder && isAlive(holder) ? holder : undefined;
 }

@@ -3,6 +3,7 @@ import { ClusterError } from './errors.ts';
 import { readJsonFile, writeFileAtomic } from './files.ts';
 import { asArray, asNumber, asRecord, asText } from './json-fields.ts';
 import type { NewWorker } from './lab-view.ts';
+import { decodeStoreConfig, newStoreConfig, type StoreConfig, type StoreWish } from './stores/store-config.ts';
 import { decodeSsh, sshConfigOf, type SshMachineConfig } from './ssh-config.ts';
 
 export type DriverName = 'embedded' | 'docker' | 'ssh';
@@ -34,6 +35,8 @@ export interface LabConfig {
   readonly etcdPort: number;
   /** Where each API server answers by itself on 127.0.0.1, when there are several; chosen at the first start. */
   readonly masterPorts?: readonly number[];
+  /** Absent: the embedded store. */
+  readonly store?: StoreConfig;
   /** The lab's own Docker network, once it has one: kept, so that nodes keep their addresses. */
   readonly docker?: { readonly subnet: string };
   /** Other kubeconfig files that have the lab's entry. */
@@ -59,6 +62,8 @@ export interface NewLab {
   readonly cpus?: number;
   readonly memoryBytes?: number;
   readonly apiPort?: number;
+  /** Absent: the embedded store. */
+  readonly store?: StoreWish;
   readonly nowMs: number;
 }
 
@@ -87,6 +92,7 @@ export function newLabConfig(wanted: NewLab): LabConfig {
     workers: [],
     apiPort,
     etcdPort: 0,
+    ...(wanted.store ? { store: newStoreConfig(wanted.store) } : {}),
     kubeconfigs: [],
     createdAtMs: nowMs,
   };
@@ -204,6 +210,7 @@ function decodeLabConfig(value: unknown): LabConfig {
     workers,
     apiPort: asNumber(record['apiPort'], 'apiPort'),
     etcdPort: asNumber(record['etcdPort'], 'etcdPort'),
+    ...(record['store'] === undefined ? {} : { store: decodeStoreConfig(record['store']) }),
     ...(record['masterPorts'] === undefined
       ? {}
       : { masterPorts: asArray(record['masterPorts'], 'masterPorts').map((one) => asNumber(one, 'a port')) }),

@@ -52,14 +52,19 @@ export type LabTruth =
       readonly sinceMs: number;
       readonly metrics: Readonly<Record<string, number>>;
       readonly note?: string;
+      /** Of an etcd member. */
+      readonly endpoint?: string;
     };
 
 /** How to reach the lab's etcd from outside: files, not secrets. */
 export interface EtcdAccess {
   readonly endpoint: string;
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+  /** Of every member. */
+  readonly endpoints: readonly string[];
+  /** Absent for a store in clear text, `cert` and `key` also for one that asks for no client certificate. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /** A worker to be added. What is absent is chosen as the lab's other workers have it. */
@@ -93,6 +98,14 @@ export interface LabMasters {
   start(context: Context, name: string): Promise<void>;
 }
 
+/** The members of a lab's store. Throws ClusterError MEMBER_MISSING, or UNSUPPORTED for members that are not the lab's own. */
+export interface LabEtcdMembers {
+  /** As pulling its plug. Idempotent. */
+  kill(name: string): void;
+  /** Resolves when it answers, or runs without the majority that it needs to. Idempotent. */
+  start(context: Context, name: string): Promise<void>;
+}
+
 /** A running lab as its host uses it. */
 export interface RunningLab {
   readonly config: LabConfig;
@@ -101,6 +114,7 @@ export interface RunningLab {
   readonly etcdAccess: EtcdAccess;
   readonly etcd: EtcdClient;
   readonly store: Pick<LabStore, 'kind' | 'maintenance'>;
+  readonly etcdMembers: LabEtcdMembers;
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;
   truths(): Promise<readonly LabTruth[]>;

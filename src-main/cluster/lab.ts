@@ -33,11 +33,11 @@ import { InProcessTransport } from './in-process-transport.ts';
 import { withWorker, type DriverName, type LabConfig } from './lab-config.ts';
 import { loadLabImage } from './image-loading.ts';
 import { labKubeconfigPath } from './lab-kubeconfig.ts';
-import type { EtcdAccess, ImageSource, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
+import type { EtcdAccess, ImageSource, LabEtcdMembers, LabStep, LabTruth, NewWorker, RunningLab } from './lab-view.ts';
 import { waitForNodesReady } from './node-readiness.ts';
 import type { ClusterPki } from './pki.ts';
-import { EmbeddedStore } from './stores/embedded-store.ts';
-import type { LabStore } from './stores/lab-store.ts';
+import { createStore } from './stores/create-store.ts';
+import type { LabStore, StoreMember } from './stores/lab-store.ts';
 import { TruthTeller } from './truths.ts';
 
 const nodeReadyTimeoutMs = 60_000;
@@ -76,7 +76,7 @@ export class Lab implements RunningLab {
     this.fabric = new Fabric({ clock, random });
     // All masters have this one address on the lab's network, as they have one address on this computer.
     this.fabric.addNode(masterName(0), apiAddress.ip);
-    this.store = new EmbeddedStore({ master: masterName(0), folder, port: config.etcdPort, pki, clock, logger });
+    this.store = createStore({ config, master: masterName(0), folder, pki, clock, random, logger });
     this.masters = new Masters({
       ...{ lab: config.name, store: this.store, pki, clock, random, logger },
       ...{ apiPort: config.apiPort, masterPorts: config.masterPorts ?? [] },
@@ -116,8 +116,23 @@ export class Lab implements RunningLab {
   get etcdAccess(): EtcdAccess {
     return this.store.access;
   }
+  readonly etcdMembers: LabEtcdMembers = {
+    kill: (name) => this.#member(name).crash(),
+    start: (context, name) => this.#member(name).start(context),
+  };
   get workers(): readonly Worker[] {
     return [...this.#workers.values()];
+  }
+
+  #member(name: string): StoreMember {
+    const member = this.store.members.find((one) => one.name === name);
+    if (member && this.store.kind !== 'embedded') return member;
+    const known = this.store.members.map((one) => one.name).join(', ');
+    const text =
+      this.store.kind === 'embedded'
+        ? `lab ${this.#config.name} has the embedded store, which has no members; create one with --etcd local:3`
+        : `there is no etcd member ${name} in lab ${this.#config.name}; it has ${known}`;
+    throw new ClusterError(this.store.kind === 'embedded' ? 'UNSUPPORTED' : 'MEMBER_MISSING', text);
   }
 
   worker(name: string): Worker {

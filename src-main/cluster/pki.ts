@@ -44,11 +44,30 @@ export async function loadOrCreatePki(folder: string, nowMs: number): Promise<Cl
     client('network-agent', 'system:drydock-network'),
   ]);
   const [etcdServer, etcdClient] = await Promise.all([
-    leaf('etcd-server', etcdCa, { usage: 'server', commonName: 'etcd', dnsNames: ['localhost'], ips: ['127.0.0.1'] }),
+    leaf('etcd-server', etcdCa, etcdSubject('etcd')),
     leaf('etcd-client', etcdCa, { usage: 'client', commonName: 'drydock-etcd-client', groups: [] }),
   ]);
   const leaves = { apiserver, apiserverKubeletClient, admin, kubeProxy, networkAgent, etcdServer, etcdClient };
   return { ca, etcdCa, ...leaves, serviceAccountKey: serviceAccountKey(folder), folder };
+}
+
+/** With what the members of a local etcd know each other. */
+export interface PeerPki {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** As {@link loadOrCreatePki}, for labs with etcd members of their own. */
+export async function loadOrCreatePeerPki(folder: string, nowMs: number): Promise<PeerPki> {
+  const ca = await authority(folder, 'etcd-peer-ca', 'etcd-peer-ca', nowMs);
+  await certificate(folder, 'etcd-peer', ca, etcdSubject('etcd-peer'), nowMs);
+  const file = (name: string): string => join(folder, name);
+  return { caFile: file('etcd-peer-ca.crt'), certFile: file('etcd-peer.crt'), keyFile: file('etcd-peer.key') };
+}
+
+function etcdSubject(commonName: string): CertificateSubject {
+  return { usage: 'server', commonName, dnsNames: ['localhost'], ips: ['127.0.0.1'] };
 }
 
 const apiserverSubject: CertificateSubject = {

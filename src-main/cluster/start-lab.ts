@@ -16,6 +16,7 @@ import type { LabStep } from './lab-view.ts';
 import { loadOrCreatePki } from './pki.ts';
 import { freePort } from './ports.ts';
 import { Steps } from './steps.ts';
+import { chooseStorePorts } from './stores/create-store.ts';
 import type { RealNodeDrivers } from './workers/worker-factory.ts';
 import type { Worker } from './workers/worker.ts';
 
@@ -116,11 +117,13 @@ function joinText(names: readonly string[]): string {
 async function choosePorts(config: LabConfig): Promise<LabConfig> {
   checkPort('API port', config.apiPort);
   const masterPorts = await chooseMasterPorts(config);
-  if (config.apiPort !== 0 && config.etcdPort !== 0 && masterPorts === config.masterPorts) return config;
+  const store = config.store && (await chooseStorePorts(config.store));
+  const kept = masterPorts === config.masterPorts && store === config.store;
+  if (config.apiPort !== 0 && config.etcdPort !== 0 && kept) return config;
   const apiPort = config.apiPort || (await freePort(defaultApiPort));
   const etcdPort = config.etcdPort || (await freePort(defaultEtcdPort));
   const { masterPorts: _, ...rest } = config;
-  return { ...rest, apiPort, etcdPort, ...(masterPorts ? { masterPorts } : {}) };
+  return { ...rest, apiPort, etcdPort, ...(masterPorts ? { masterPorts } : {}), ...(store ? { store } : {}) };
 }
 
 /** Each of several masters has a port of its own; the same one each time, unless somebody else took it. */

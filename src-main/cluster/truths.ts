@@ -1,7 +1,10 @@
 import { latencyBounds, type RequestSeries } from '#apiserver/api-server-metrics';
 import type { Component } from '#base/component';
+import { RealClock } from '#base/clock';
+import { CancelledError } from '#base/errors';
 import type { LeaderElected } from '#client/leader-elected';
 import { Context } from '#base/context';
+import { EtcdError } from '#etcd/client';
 import { hopName } from '#machines/ssh/target';
 import { apiAddress } from './addresses.ts';
 import type { Worker } from './workers/worker.ts';
@@ -14,6 +17,8 @@ type ComponentTruth = Extract<LabTruth, { kind: 'component' }>;
 type Metrics = Readonly<Record<string, number>>;
 
 const latencyWindowMs = 10_000;
+/** Of what a store tells of itself: people look at the picture all the time. */
+const storeTimeoutMs = 800;
 
 /** Remembers when each component came into its state, and what was counted a moment ago, to tell rates. */
 export class TruthTeller {
@@ -84,7 +89,7 @@ export class TruthTeller {
   #component(
     component: Pick<Component, 'name' | 'state'>,
     kind: ComponentTruth['component'],
-    where: { readonly machine: string; readonly note?: string },
+    where: { readonly machine: string; readonly endpoint?: string; readonly note?: string },
     metrics: Metrics,
   ): ComponentTruth {
     const { name: id, state } = component;
@@ -99,10 +104,20 @@ export class TruthTeller {
     return sinceMs;
   }
 
+  /** None while the store does not answer: that is told by its members' states and notes. */
   async #storeMetrics(store: LabStore): Promise<Metrics> {
     if (!store.members.some((member) => member.state === 'running')) return {};
-    const { revision, keys, watchers, dbSizeBytes } = await store.client.status(Context.background());
-    return { revision, keys, watchers, dbSizeBytes, writesPerSecond: this.#rate('etcd', revision) };
+    // Programs outside this process live in real time.
+    const limit = Context.background().withTimeout(new RealClock(), storeTimeoutMs);
+    try {
+      const { revision, keys, watchers, dbSizeBytes } = await store.client.status(limit.context);
+      return { revision, keys, watchers, dbSizeBytes, writesPerSecond: this.#rate('etcd', revision) };
+    } catch (error) {
+      if (error instanceof EtcdError || error instanceof CancelledError) return {};
+      throw error;
+    } finally {
+      limit.cancel();
+    }
   }
 
   #apiMetrics({ name, apiServer }: Master): Metrics {
@@ -143,13 +158,17 @@ function roleOf({ state, isLeader }: Pick<LeaderElected, 'state' | 'isLeader'>):
 }
 
 /** The card a member is shown on: the master's that has its number; what all masters share lies with the first and says so. */
-function whereIs(member: StoreMember, masters: Masters, { members }: LabStore): { machine: string; note?: string } {
+function whereIs(
+  member: StoreMember,
+  masters: Masters,
+  { kind, members }: LabStore,
+): { readonly machine: string; readonly endpoint: string; readonly note?: string } {
   const { list } = masters;
   const place = members.length > 1 ? members.indexOf(member) : 0;
-  const machine = (list[place] ?? list[0])?.name ?? '';
-  if (member.note !== undefined) return { machine, note: member.note };
-  const shared = members.length === 1 && list.length > 1;
-  return shared ? { machine, note: `shared by ${list.length} masters` } : { machine };
+  const where = { machine: (list[place] ?? list[0])?.name ?? '', endpoint: member.endpoint };
+  if (member.note !== undefined) return { ...where, note: member.note };
+  const shared = kind === 'embedded' && list.length > 1;
+  return shared ? { ...where, note: `shared by ${list.length} masters` } : where;
 }
 
 function queueMetrics(

@@ -24,6 +24,8 @@ export interface HostFacts {
   readonly nowMs: number;
   /** Where a browser finds the same UI, with a token that works once; absent in the desktop app. */
   readonly uiUrl?: string;
+  /** Whether etcd is installed, so that labs may have real members of their own. */
+  readonly etcdInstalled: boolean;
 }
 
 export interface LabName {
@@ -36,6 +38,11 @@ export interface NodeName extends LabName {
 
 export interface MasterName extends LabName {
   readonly master: string;
+}
+
+export interface MemberName extends LabName {
+  /** `etcd-1` */
+  readonly member: string;
 }
 
 /** Passed through to the lab's API server as its administrator. */
@@ -64,7 +71,20 @@ export interface NewLabRequest {
   /** Of each worker. Simulated ones claim them, Docker ones are held to them. */
   readonly cpus?: number;
   readonly memoryBytes?: number;
+  /** Absent: the embedded store. */
+  readonly store?: NewStore;
 }
+
+/** What a lab keeps its objects in: real etcd members of its own, or somebody's etcd with files that are read at each start. */
+export type NewStore =
+  | { readonly kind: 'local'; readonly members: number }
+  | {
+      readonly kind: 'external';
+      readonly endpoints: readonly string[];
+      readonly ca?: string;
+      readonly cert?: string;
+      readonly key?: string;
+    };
 
 export interface NewNodeRequest extends LabName {
   /** The host chooses a name when there is none. */
@@ -97,6 +117,10 @@ export interface Calls {
   'master.kill': { request: MasterName; response: Empty };
   /** Answers when it serves again. */
   'master.start': { request: MasterName; response: Empty };
+  /** As pulling its plug. Invalid for members that are not the lab's own. */
+  'etcd.kill': { request: MemberName; response: Empty };
+  /** Answers when it takes part again, or runs without a majority. */
+  'etcd.start': { request: MemberName; response: Empty };
   'api.request': { request: ApiCall; response: ApiAnswer };
   /**
    * At `revision`, or now. NotFound when there is no such key, Expired when the revision was compacted. A Secret's data is

@@ -1,3 +1,5 @@
+import type { StoreAccess } from './store.ts';
+
 /** What the UI knows of labs (clusters), their machines and their components. */
 
 export type LabDriver = 'embedded' | 'docker' | 'ssh';
@@ -49,6 +51,10 @@ export interface Lab {
   readonly server?: string;
   /** Path of the kubeconfig file. */
   readonly kubeconfig?: string;
+  /** What it keeps its objects in: etcd members of its own, or somebody's etcd. Absent: the embedded store. */
+  readonly store?: 'local' | 'external';
+  /** How to reach that while it runs: files and addresses. */
+  readonly etcd?: StoreAccess;
   /** When it last became running. */
   readonly runningSinceMs?: number;
 }
@@ -96,6 +102,8 @@ export interface ComponentTruth {
   readonly metrics: Readonly<Record<string, number>>;
   /** A sentence when the numbers do not say it: `leader`, `waiting for the API server`. */
   readonly note?: string;
+  /** Of an etcd member: `https://127.0.0.1:2379`. */
+  readonly endpoint?: string;
 }
 
 export type Truth = MachineTruth | ComponentTruth;

@@ -177,9 +177,10 @@ export interface StoreMember {
 export interface StoreAccess {
   /** One, or several with commas between them. */
   readonly endpoint: string;
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+  /** Absent for a store in clear text, `cert` and `key` also for one that asks for no client certificate. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export interface StoreStatus {

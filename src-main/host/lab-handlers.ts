@@ -7,6 +7,7 @@ import { ClusterError, type ClusterErrorCode } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { kubeconfigFacts } from '#cluster/lab-kubeconfig';
 import type { LabTruth } from '#cluster/lab-view';
+import { findEtcd } from '#cluster/stores/etcd-program';
 import type { ApiAnswer, ApiCall, Empty, LabName, NewNodeRequest } from '#contract/calls';
 import { MachineError } from '#machines/errors';
 import type { ImageSource } from '#contract/machines';
@@ -52,7 +53,8 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
   return {
     'host.info': async () => {
       const uiUrl = options.uiUrl();
-      return { version, home: home.path, platform: process.platform, nowMs: clock.now(), ...(uiUrl ? { uiUrl } : {}) };
+      const facts = { version, home: home.path, platform: process.platform, nowMs: clock.now() };
+      return { ...facts, etcdInstalled: findEtcd() !== undefined, ...(uiUrl ? { uiUrl } : {}) };
     },
     'labs.list': async () => labs.list(),
     'lab.create': (_context, request) => answer(() => labs.create({ ...request, nowMs: clock.now() })),
@@ -65,6 +67,8 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'node.delete': (context, { lab, node }) => done(() => labs.running(lab).deleteWorker(context, node)),
     'master.kill': (_context, { lab, master }) => done(() => labs.running(lab).masters.kill(master)),
     'master.start': (context, { lab, master }) => done(() => labs.running(lab).masters.start(context, master)),
+    'etcd.kill': (_context, { lab, member }) => done(() => labs.running(lab).etcdMembers.kill(member)),
+    'etcd.start': (context, { lab, member }) => done(() => labs.running(lab).etcdMembers.start(context, member)),
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
     ...answered(storeCalls(options)),
     ...answered(rewindCalls(labs)),
@@ -223,6 +227,7 @@ const reasonOf: Readonly<Record<ClusterErrorCode, StatusReason>> = {
   NODE_EXISTS: 'AlreadyExists',
   NODE_MISSING: 'NotFound',
   MASTER_MISSING: 'NotFound',
+  MEMBER_MISSING: 'NotFound',
   PORT_TAKEN: 'Conflict',
   INVALID: 'Invalid',
   UNSUPPORTED: 'Invalid',

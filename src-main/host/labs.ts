@@ -8,8 +8,10 @@ import { ClusterError } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import { removeFromKubeconfig } from '#cluster/kubeconfig';
 import { loadLabConfig, newLabConfig, saveLabConfig, type LabConfig, type NewLab } from '#cluster/lab-config';
-import type { LabPhase, LabStep, RunningLab } from '#cluster/lab-view';
+import type { EtcdAccess, LabPhase, LabStep, RunningLab } from '#cluster/lab-view';
+import { newStoreConfig, type StoreConfig, type StoreWish } from '#cluster/stores/store-config';
 import type { Lab } from '#contract/labs';
+import type { StoreAccess } from '#contract/store';
 
 /** Starts what a configuration describes; `cluster/` implements it. Reports its steps as they change. */
 export type LabStarter = (
@@ -98,6 +100,25 @@ export class Labs {
   configure(name: string, change: Partial<Pick<LabConfig, 'apiPort' | 'kubeconfigs' | 'masters'>>): void {
     const entry = this.#require(name);
     entry.config = { ...entry.config, ...change };
+    saveLabConfig(this.#options.home.labFolder(name), entry.config);
+  }
+
+  /** What a stopped lab is to keep its objects in: as it was, or an external etcd at other addresses. Throws ClusterError. */
+  configureStore(name: string, wish: StoreWish | undefined): void {
+    const entry = this.#require(name);
+    const { store: made, ...rest } = entry.config;
+    const wanted = wish && newStoreConfig(wish);
+    const same =
+      wanted?.kind === 'local'
+        ? made?.kind === 'local' && made.members === wanted.members
+        : made?.kind === wanted?.kind;
+    if (!same)
+      throw new ClusterError(
+        'LAB_EXISTS',
+        `lab ${name} keeps its objects in ${storeName(made)}; choose another --name, or 'drydock down --delete --name ${name}' first`,
+      );
+    if (wanted?.kind !== 'external') return;
+    entry.config = { ...rest, store: wanted };
     saveLabConfig(this.#options.home.labFolder(name), entry.config);
   }
 
@@ -208,6 +229,18 @@ export class Labs {
   }
 }
 
+/** As etcdctl takes it. */
+export function storeAccess({ endpoints, ...files }: EtcdAccess): StoreAccess {
+  return { ...files, endpoint: endpoints.join(',') };
+}
+
+function storeName(store: StoreConfig | undefined): string {
+  if (!store) return 'the embedded store';
+  return store.kind === 'local'
+    ? `${store.members} etcd members of its own`
+    : `the etcd at ${store.endpoints.join(',')}`;
+}
+
 function newEntry(config: LabConfig, phase: LabPhase): Entry {
   return {
     config,
@@ -231,7 +264,10 @@ function describe(entry: Entry): Lab {
     phase,
     steps,
     ...(error === undefined ? {} : { error }),
-    ...(running ? { server: running.server, kubeconfig: running.kubeconfigPath } : {}),
+    ...(config.store ? { store: config.store.kind } : {}),
+    ...(running
+      ? { server: running.server, kubeconfig: running.kubeconfigPath, etcd: storeAccess(running.etcdAccess) }
+      : {}),
     ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
   };
 }

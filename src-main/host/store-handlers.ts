@@ -5,7 +5,7 @@ import type { LabName } from '#contract/calls';
 import type { ProgressStep } from '#contract/labs';
 import type { StoreUpkeep } from '#contract/store';
 import type { ContractHandlers } from './handlers.ts';
-import type { Labs } from './labs.ts';
+import { storeAccess, type Labs } from './labs.ts';
 import { readHistory } from './store-history.ts';
 import { readLevel } from './store-level.ts';
 import { searchStore } from './store-search.ts';
@@ -54,7 +54,7 @@ export function storeWatches({ labs }: StoreHandlersOptions): StoreWatches {
 }
 
 function storeSource({ etcd, etcdAccess, store }: RunningLab): StoreSource {
-  return { etcd, maintenance: store.maintenance, kind: store.kind, access: etcdAccess };
+  return { etcd, maintenance: store.maintenance, kind: store.kind, access: storeAccess(etcdAccess) };
 }
 
 function compact(

@@ -34,6 +34,7 @@ const subdomain = text({
 const lab = { lab: label };
 const node = { ...lab, node: subdomain };
 const master = { ...lab, master: label };
+const member = { ...lab, member: text({ max: 253 }) };
 const masters = whole(1, 5);
 const empty = fields({});
 const driver = oneOf('embedded', 'docker', 'ssh');
@@ -81,6 +82,15 @@ const faultSpec = variants('kind', {
   cpu: { node: subdomain, cores: within(0.1, 1024) },
   pids: { node: subdomain, count: whole(1, 4_194_304) },
 });
+const store = variants('kind', {
+  local: { members: whole(1, 5) },
+  external: {
+    endpoints: listOf(text({ max: 300 }), 20),
+    ca: optional(text()),
+    cert: optional(text()),
+    key: optional(text()),
+  },
+});
 const resourceName = text({ pattern: /^[a-z][-a-z0-9]*$/, max: 63, says: 'must be a lower-case plural' });
 
 const callChecks: { readonly [N in CallName]: Check } = {
@@ -93,6 +103,7 @@ const callChecks: { readonly [N in CallName]: Check } = {
     workers: whole(0, 200),
     cpus: optional(cpus),
     memoryBytes: optional(memoryBytes),
+    store: optional(store),
   }),
   'lab.start': fields(lab),
   'lab.stop': fields(lab),
@@ -110,6 +121,8 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'node.delete': fields(node),
   'master.kill': fields(master),
   'master.start': fields(master),
+  'etcd.kill': fields(member),
+  'etcd.start': fields(member),
   'api.request': fields({
     ...lab,
     method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'),

@@ -111,10 +111,12 @@ export class FakeHost {
         home: '/home/jane/.drydock',
         platform: 'linux',
         nowMs: this.#clock.now(),
+        etcdInstalled: true,
       }),
       'labs.list': async () => [...this.labs.values()],
       'lab.create': async (_context, request) => {
-        const lab: Lab = { ...request, phase: 'creating', steps: [] };
+        const { store, ...rest } = request;
+        const lab: Lab = { ...rest, phase: 'creating', steps: [], ...(store ? { store: store.kind } : {}) };
         this.setLab(lab);
         this.onCall('lab.create', { ...request });
         return lab;
@@ -131,6 +133,8 @@ export class FakeHost {
       'node.kill': (_context, request) => this.#called('node.kill', request, {}),
       'node.start': (_context, request) => this.#called('node.start', request, {}),
       'node.delete': (_context, request) => this.#called('node.delete', request, {}),
+      'etcd.kill': (_context, request) => this.#called('etcd.kill', request, {}),
+      'etcd.start': (_context, request) => this.#called('etcd.start', request, {}),
       'master.kill': (_context, request) => this.#called('master.kill', request, {}),
       'master.start': (_context, request) => this.#called('master.start', request, {}),
       'api.request': async (_context, request) => {

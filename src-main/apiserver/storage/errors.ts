@@ -89,14 +89,15 @@ function translateStoreError(error: unknown): unknown {
         cause: error,
       });
     }
-    if (error.code === 'UNAVAILABLE') {
-      return new StatusError('ServiceUnavailable', `etcdserver: ${error.message}`, undefined, { cause: error });
-    }
+    // The texts of a real etcd begin with its name already.
+    const text = error.message.startsWith('etcdserver: ') ? error.message : `etcdserver: ${error.message}`;
+    // Upstream lets both through as code 500 without a reason; these tell clients that they may ask again. After TIMEOUT a write
+    // may have been made, so nobody is told to send it again by himself (no Retry-After).
+    if (error.code === 'UNAVAILABLE') return new StatusError('ServiceUnavailable', text, undefined, { cause: error });
+    if (error.code === 'TIMEOUT') return new StatusError('Timeout', text, undefined, { cause: error });
     // As upstream, the store's own words: they say what to do.
-    if (error.code === 'NO_SPACE') return new StatusError('InternalError', error.message, undefined, { cause: error });
-    return new StatusError('InternalError', `Internal error occurred: etcdserver: ${error.message}`, undefined, {
-      cause: error,
-    });
+    if (error.code === 'NO_SPACE') return new StatusError('InternalError', text, undefined, { cause: error });
+    return new StatusError('InternalError', `Internal error occurred: ${text}`, undefined, { cause: error });
   }
   return new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, undefined, { cause: error });
 }

@@ -65,6 +65,7 @@ export class EmbeddedStore implements LabStore, StoreMember {
     const file = (name: string): string => join(this.#options.pki.folder, name);
     return {
       endpoint: this.endpoint,
+      endpoints: [this.endpoint],
       ca: file('etcd-ca.crt'),
       cert: file('etcd-client.crt'),
       key: file('etcd-client.key'),

@@ -8,24 +8,18 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Clock } from '#base/clock';
-import type { Context } from '#base/context';
+import { Context } from '#base/context';
 import { CancelledError } from '#base/errors';
 import { EtcdError } from '../client.ts';
 import { decodeMessage, encodeMessage } from '../rpc/schema.ts';
 import { toEtcdError, type GrpcFailure } from './errors.ts';
+import { methods, type HeaderMessage, type RemoteMethod, type StatusAnswer } from './methods.ts';
 
-/** PEM texts. Without `cert` and `key` the client shows no certificate. */
+/** PEM texts. Without `ca` the computer's own authorities count; without `cert` and `key` the client shows no certificate. */
 export interface RemoteTls {
-  readonly ca: string;
+  readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
-}
-
-/** One method of etcd's API, its messages named as in rpc/schema.ts. */
-export interface RemoteMethod {
-  readonly path: string;
-  readonly request: string;
-  readonly response: string;
 }
 
 export interface StreamOptions {
@@ -51,10 +45,12 @@ export class CallError extends Error {
 const patienceMs = 800;
 const pulseMs = 1_000;
 
-const pulse: RemoteMethod = {
-  path: '/etcdserverpb.Maintenance/Status',
-  request: 'StatusRequest',
-  response: 'StatusResponse',
+/** Between two looks, and for an answer that is on its way. */
+const graceMs = 500;
+/** etcd's own words for it. */
+const leaderFailed: GrpcFailure = {
+  code: status.UNAVAILABLE,
+  details: 'etcdserver: request timed out, possibly due to previous leader failure',
 };
 
 /**
@@ -81,7 +77,9 @@ export class Connection {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #underWay = new Set<(why: GrpcFailure) => void>();
-  #pulse: Promise<void> | undefined;
+  #pulse: Promise<StatusAnswer | undefined> | undefined;
+  /** The raft term of the last answer: it grows with each election. */
+  #term = 0;
 
   constructor(endpoint: string, tls: RemoteTls | undefined, clock: Clock) {
     this.endpoint = endpoint;
@@ -119,9 +117,10 @@ export class Connection {
     options: { readonly timeoutMs: number; readonly requireLeader?: boolean; readonly patient?: boolean },
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
+      const accompanied = context.withCancel();
       const settle = (act: () => void): void => {
         link.dispose();
-        patience.dispose();
+        accompanied.cancel();
         this.#underWay.delete(giveUp);
         act();
       };
@@ -138,16 +137,14 @@ export class Connection {
         { deadline: this.#clock.now() + options.timeoutMs },
         (error: ServiceError | null, answer?: Answer) => {
           settle(() => {
-            if (!error && answer !== undefined) resolve(answer);
+            if (!error && answer !== undefined) resolve(this.#noteTerm(answer));
             else if (context.ended) reject(new CancelledError(context.endedBy ?? 'cancelled'));
             else reject(new CallError(toFailure(error, options.timeoutMs), this.endpoint));
           });
         },
       );
       this.#underWay.add(giveUp);
-      const patience = this.#clock.setTimer(patienceMs, () => {
-        if (options.patient !== true) void this.#feelPulse(context);
-      });
+      if (options.patient !== true) void this.#accompany(accompanied.context, giveUp);
       const link = context.onEnd(() => call.cancel());
     });
   }
@@ -198,25 +195,56 @@ export class Connection {
     this.#client.close();
   }
 
-  /** A member that answers nothing is frozen or cut off: waiting for the deadline of every call would take too long. */
-  #feelPulse(context: Context): Promise<void> {
-    this.#pulse ??= this.unary(context, pulse, {}, { timeoutMs: pulseMs, patient: true })
-      .then(
-        () => undefined,
-        (error: unknown) => {
-          if (error instanceof CallError && error.failure.code === status.DEADLINE_EXCEEDED)
-            this.giveUp('the member does not answer');
-        },
-      )
+  /**
+   * Beside a call that takes long: a member that answers nothing is frozen or cut off, and one that has a new leader has
+   * forgotten what it handed to the old one. To wait for the call's deadline would take too long in both cases.
+   */
+  async #accompany(call: Context, giveUp: (why: GrpcFailure) => void): Promise<void> {
+    const term = this.#term;
+    try {
+      await this.#clock.sleep(call, patienceMs);
+      for (;;) {
+        const status = await this.#feelPulse();
+        if (status && term > 0 && Number(status.raftTerm) > term && status.leader !== '0') {
+          await this.#clock.sleep(call, graceMs);
+          giveUp(leaderFailed);
+        }
+        await this.#clock.sleep(call, graceMs);
+      }
+    } catch (error) {
+      // The call came to its end.
+      if (!(error instanceof CancelledError)) throw error;
+    }
+  }
+
+  /** One question for all who wait. When it is not answered, everything under way fails. */
+  #feelPulse(): Promise<StatusAnswer | undefined> {
+    this.#pulse ??= this.unary<StatusAnswer>(
+      Context.background(),
+      methods.status,
+      {},
+      { timeoutMs: pulseMs, patient: true },
+    )
+      .catch((error: unknown) => {
+        if (!(error instanceof CallError)) throw error;
+        if (error.failure.code === status.DEADLINE_EXCEEDED) this.giveUp('the member does not answer');
+        return undefined;
+      })
       .finally(() => {
         this.#pulse = undefined;
       });
     return this.#pulse;
   }
 
+  #noteTerm<Answer>(answer: Answer): Answer {
+    const { header } = answer as { readonly header?: HeaderMessage };
+    this.#term = Math.max(this.#term, Number(header?.raft_term ?? 0));
+    return answer;
+  }
+
   async #whyNot(context: Context): Promise<EtcdError> {
     try {
-      await this.unary(context, pulse, {}, { timeoutMs: 200, patient: true });
+      await this.unary(context, methods.status, {}, { timeoutMs: 200, patient: true });
       return new EtcdError('UNAVAILABLE', `${this.endpoint} was away for a moment`);
     } catch (error) {
       const details = error instanceof CallError ? error.failure.details : 'no connection';
@@ -227,7 +255,7 @@ export class Connection {
 
 function secure(tls: RemoteTls | undefined): ChannelCredentials {
   if (!tls) return credentials.createSsl();
-  const buffer = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  const buffer = (text?: string): Buffer | null => (text === undefined ? null : Buffer.from(text));
   return credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
 }
 

@@ -1,4 +1,9 @@
-import type { RemoteMethod } from './connection.ts';
+/** One method of etcd's API, its messages named as in rpc/schema.ts. */
+export interface RemoteMethod {
+  readonly path: string;
+  readonly request: string;
+  readonly response: string;
+}
 
 function method(service: string, name: string, messages = name): RemoteMethod {
   return {

@@ -4,8 +4,9 @@ import type { Context } from '#base/context';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
 import { EtcdError } from '../client.ts';
-import { CallError, Connection, type RemoteMethod, type RemoteTls, type StreamOptions } from './connection.ts';
+import { CallError, Connection, type RemoteTls, type StreamOptions } from './connection.ts';
 import { kindOf } from './errors.ts';
+import type { RemoteMethod } from './methods.ts';
 
 export interface PoolOptions {
   /** `https://10.0.0.7:2379`, or `http://…` for clear text. One at least. */

@@ -20,7 +20,7 @@ import { CompactedError } from './errors.ts';
 import { methods, type Answer, type RangeAnswer, type StatusAnswer, type TxnAnswer } from './methods.ts';
 import { EndpointPool, type PoolOptions } from './pool.ts';
 import { RemoteLeases } from './remote-leases.ts';
-import { RemoteMaintenance } from './remote-maintenance.ts';
+import { RemoteMaintenance, type MemberIdentity } from './remote-maintenance.ts';
 import { RemoteRecords, type KeptRecord } from './remote-records.ts';
 import { RevisionReader } from './revision-reader.ts';
 import { watchStore } from './store-watch.ts';
@@ -126,6 +126,9 @@ export class RemoteEtcd implements EtcdClient, EtcdMaintenance {
 
   members(context: Context): Promise<readonly MemberStatus[]> {
     return this.#maintenance.members(context);
+  }
+  identify(context: Context, endpoint: string): Promise<MemberIdentity> {
+    return this.#maintenance.identify(context, endpoint);
   }
   hash(context: Context, endpoint?: string): Promise<{ readonly revision: Revision; readonly hash: number }> {
     return this.#maintenance.hash(context, endpoint);

@@ -2,7 +2,7 @@ import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import { EtcdError, revision, type Revision } from '../client.ts';
 import type { Alarm, EtcdMaintenance, HashKv, MemberStatus, WatcherStatus } from '../maintenance.ts';
-import { CallError, type Connection, type RemoteMethod } from './connection.ts';
+import { CallError, type Connection } from './connection.ts';
 import { revisionOf } from './convert.ts';
 import {
   methods,
@@ -11,6 +11,7 @@ import {
   type HashAnswer,
   type HashKvAnswer,
   type MemberListAnswer,
+  type RemoteMethod,
   type SnapshotAnswer,
   type StatusAnswer,
 } from './methods.ts';
@@ -54,6 +55,14 @@ export class RemoteMaintenance implements EtcdMaintenance {
         ...facts(own),
       };
     });
+  }
+
+  /** Who answers at `endpoint`. Throws EtcdError when nobody does, or what does is no etcd. */
+  async identify(context: Context, endpoint: string): Promise<MemberIdentity> {
+    const answer = await this.#ask<StatusAnswer>(context, methods.status, {}, endpoint, memberTimeoutMs * 3);
+    const { header, version } = answer;
+    if (!header || version === '') throw new EtcdError('UNAVAILABLE', `${endpoint} is no etcd`);
+    return { clusterId: BigInt(header.cluster_id).toString(16), version };
   }
 
   async hash(context: Context, endpoint?: string): Promise<{ readonly revision: Revision; readonly hash: number }> {
@@ -137,6 +146,12 @@ export class RemoteMaintenance implements EtcdMaintenance {
       return { endpoint, error: messageOf(error) };
     }
   }
+}
+
+export interface MemberIdentity {
+  /** Hexadecimal; the same for all members of one etcd. */
+  readonly clusterId: string;
+  readonly version: string;
 }
 
 interface AskedMember {

@@ -3,7 +3,12 @@ import type { StoreAccess } from '#contract/store';
 /** etcdctl 3.4 to 3.6, with what it takes to reach this lab's store. Paths and addresses only: nothing secret. */
 export function etcdctl(access: StoreAccess | undefined, ...args: readonly string[]): string {
   const reach = access
-    ? [`--endpoints=${access.endpoint}`, `--cacert=${access.ca}`, `--cert=${access.cert}`, `--key=${access.key}`]
+    ? [
+        `--endpoints=${access.endpoint}`,
+        ...(access.ca === undefined ? [] : [`--cacert=${access.ca}`]),
+        ...(access.cert === undefined ? [] : [`--cert=${access.cert}`]),
+        ...(access.key === undefined ? [] : [`--key=${access.key}`]),
+      ]
     : [];
   return ['etcdctl', ...reach, ...args].map(quoted).join(' ');
 }
