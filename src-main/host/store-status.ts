@@ -1,3 +1,4 @@
+import { StatusError } from '#api/machinery/status';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { leaseText, revision, type EtcdClient, type LeaseStatus } from '#etcd/client';
@@ -18,7 +19,7 @@ import { fromStore } from './store-errors.ts';
 export interface StoreSource {
   readonly kind: StoreStatus['kind'];
   readonly etcd: EtcdClient;
-  /** Absent where nobody can look after the store. */
+  /** Undefined while the store is down. */
   readonly maintenance?: EtcdMaintenance | undefined;
   readonly access: StoreAccess;
 }
@@ -29,9 +30,10 @@ const maxLeaseKeys = 1000;
 const leasesAtOnce = 16;
 
 export async function readStatus(context: Context, source: StoreSource): Promise<StoreStatus> {
-  const { kind, etcd, maintenance, access } = source;
+  const { kind, etcd, access } = source;
+  const maintenance = maintenanceOf(source);
   const [status, members, alarms] = await fromStore(
-    Promise.all([etcd.status(context), maintenance?.members(context) ?? [], maintenance?.alarms(context) ?? []]),
+    Promise.all([etcd.status(context), maintenance.members(context), maintenance.alarms(context)]),
   );
   const { revision: now, compactRevision, keys, dbSizeBytes, dbSizeInUseBytes } = status;
   return {
@@ -42,6 +44,11 @@ export async function readStatus(context: Context, source: StoreSource): Promise
     })),
     ...{ alarms, access },
   };
+}
+
+function maintenanceOf({ maintenance }: StoreSource): EtcdMaintenance {
+  if (!maintenance) throw new StatusError('ServiceUnavailable', 'the store does not answer: etcd is not running');
+  return maintenance;
 }
 
 /** The first to run out first; every lease is asked for its keys, a few at a time. */
@@ -71,7 +78,7 @@ export async function readWatchers(
   apiWatches: readonly ApiWatch[],
   clock: Clock,
 ): Promise<StoreWatchers> {
-  const watchers = await fromStore(source.maintenance?.watchers(context) ?? Promise.resolve(undefined));
+  const watchers = await fromStore(maintenanceOf(source).watchers(context));
   return { nowMs: clock.now(), apiWatches, ...(watchers ? { watchers: watchers.map(watcherOf) } : {}) };
 }
 
@@ -102,7 +109,7 @@ export async function defragmentStore(
 ): Promise<StoreUpkeep> {
   return upkeep(context, source.etcd, clock, async () => {
     for (const endpoint of endpoints) {
-      await source.maintenance?.defragment(context, endpoint);
+      await maintenanceOf(source).defragment(context, endpoint);
       onDone(endpoint);
     }
   });

@@ -6,11 +6,12 @@ import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { SinkLogger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
-import { revision, type EtcdClient } from '#etcd/client';
+import { leaseText, revision, type EtcdClient } from '#etcd/client';
 import type { SearchItem, StoreLevel } from '#contract/store';
 import { readHistory } from './store-history.ts';
 import { readLevel } from './store-level.ts';
 import { searchStore } from './store-search.ts';
+import { compactStore, defragmentStore, readLeases, readStatus, readWatchers } from './store-status.ts';
 import { readKey } from './store-view.ts';
 
 const context = Context.background();
@@ -233,5 +234,59 @@ describe("a Secret's data", () => {
     expect(found).toHaveLength(3);
     expect(JSON.stringify(found)).not.toContain('b3Blbg');
     expect(found[1]).toMatchObject({ object: { key, in: 'value', match: '' } });
+  });
+});
+
+describe('the store as a whole', () => {
+  const source = () => ({
+    ...({ kind: 'embedded', etcd, maintenance: etcd.maintenance } as const),
+    access: { endpoint: 'https://127.0.0.1:2379', ca: '', cert: '', key: '' },
+  });
+
+  it('tells its leases, the first to run out first, with their keys', async () => {
+    const long = await etcd.leaseGrant(context, 3600);
+    const short = await etcd.leaseGrant(context, 60);
+    const operation = { type: 'put', key: '/e/1', value: Buffer.from('1'), lease: long.id } as const;
+    await etcd.txn(context, { compare: [], success: [operation], failure: [] });
+    const { leases, count } = await readLeases(context, etcd, clock);
+    expect([count, ...leases.map((lease) => [lease.id, lease.grantedTtlSeconds, lease.keys])]).toEqual([
+      2,
+      [leaseText(short.id), 60, []],
+      [leaseText(long.id), 3600, ['/e/1']],
+    ]);
+    expect((await readKey(context, etcd, { key: '/e/1' })).lease).toBe(leaseText(long.id));
+  });
+
+  it('tells who watches what', async () => {
+    const watcher = etcd.watch(context, { key: '/a/', rangeEnd: '/a0', name: 'kube-apiserver/master-1 pods' });
+    const responses = watcher.responses[Symbol.asyncIterator]();
+    await put('/a/1', 1);
+    await responses.next();
+    const { watchers } = await readWatchers(context, source(), [], clock);
+    expect(watchers).toMatchObject([{ name: 'kube-apiserver/master-1 pods', key: '/a/', events: 1, lagRevisions: 0 }]);
+    watcher.close();
+  });
+
+  it('is compacted and defragmented, and says what came of it', async () => {
+    for (let round = 0; round < 40; round++)
+      await Promise.all(Array.from({ length: 50 }, (_one, at) => put(`/k/${at}`, 'x'.repeat(2000) + String(round))));
+    const { revision: now } = await etcd.status(context);
+    const compacted = await compactStore(context, source(), now - 5, clock);
+    expect([compacted.before.compactRevision, compacted.after.compactRevision]).toEqual([0, now - 5]);
+    await expect(compactStore(context, source(), now - 5, clock)).rejects.toMatchObject({ reason: 'Expired' });
+    await expect(compactStore(context, source(), now + 5, clock)).rejects.toMatchObject({ reason: 'BadRequest' });
+    const { members, revision: at } = await readStatus(context, source());
+    expect([members.length, members[0]?.isLeader, at]).toEqual([1, true, now]);
+    const done: string[] = [];
+    const small = await defragmentStore(context, source(), ['one'], (endpoint) => done.push(endpoint), clock);
+    expect(done).toEqual(['one']);
+    expect(small.after.dbSizeBytes).toBeLessThan(small.before.dbSizeBytes);
+    expect((await readKey(context, etcd, { key: '/k/7' })).size).toBeGreaterThan(2000);
+  });
+
+  it('says that it does not answer while it is down', async () => {
+    const down = { ...source(), maintenance: undefined };
+    await expect(readStatus(context, down)).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
+    await expect(readWatchers(context, down, [], clock)).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
   });
 });

@@ -52,7 +52,7 @@ export interface AssembledRegistry {
 export function assembleRegistry(options: AssemblyOptions): AssembledRegistry {
   const { etcd, clock, random, logger, delegates } = options;
   const memory = new WriteMemory();
-  const resources = new ResourceRegistry({ etcd, memory, clock, logger });
+  const resources = new ResourceRegistry({ server: options.name, etcd, memory, clock, logger });
   const recorder = new WriteRecorder(etcd, clock, random);
   const leases = new ObjectLeases(etcd, clock);
   const store = new ObjectStore({ etcd, recorder, memory, decoded: resources, leases });

@@ -16,6 +16,8 @@ export interface ResourceRegistryOptions {
   readonly memory: WriteMemory;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Name of the API server, by which the store's watchers are known. */
+  readonly server: string;
 }
 
 /** The resource table brought to life: one watch cache for every place in the store, one served resource for every row. */
@@ -95,8 +97,11 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
   #cacheAt(prefix: string, served: ServedResource, options: ResourceRegistryOptions): WatchCache {
     const known = this.#caches.get(prefix);
     if (known) return known;
-    const { etcd, memory, clock, logger } = options;
-    const cache = new WatchCache({ resource: served, etcd, memory, clock, logger: logger.named(served.resource) });
+    const { etcd, memory, clock, logger, server } = options;
+    const cache = new WatchCache({
+      ...{ resource: served, etcd, memory, clock, logger: logger.named(served.resource) },
+      watcherName: `${server} ${formatGroupResource(served)}`,
+    });
     this.#caches.set(prefix, cache);
     return cache;
   }

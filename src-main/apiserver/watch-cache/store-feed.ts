@@ -27,6 +27,7 @@ export interface FeedTarget {
 
 export interface StoreFeedOptions {
   readonly prefix: string;
+  readonly watcherName: string;
   readonly etcd: EtcdClient;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -98,9 +99,9 @@ export class StoreFeed {
   }
 
   async #consume(context: Context): Promise<void> {
-    const { etcd, prefix: key } = this.#options;
+    const { etcd, prefix: key, watcherName: name } = this.#options;
     const startRevision = revision(this.#listedAt + 1);
-    this.#watch = etcd.watch(context, { key, rangeEnd: prefixEnd(key), startRevision });
+    this.#watch = etcd.watch(context, { key, rangeEnd: prefixEnd(key), startRevision, name });
     // A reader may already wait for a revision that the broken watch would have brought.
     this.#watch.requestProgress();
     const pacer = new Pacer();

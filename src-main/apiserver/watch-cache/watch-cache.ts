@@ -23,6 +23,8 @@ export interface CachedResource extends StoredResource {
 }
 
 export interface WatchCacheOptions {
+  /** How the store knows the cache's watch. */
+  readonly watcherName?: string;
   readonly resource: CachedResource;
   readonly etcd: EtcdClient;
   readonly memory: WriteMemory;
@@ -81,10 +83,10 @@ export class WatchCache implements DecodedObjects {
   constructor(options: WatchCacheOptions) {
     this.#options = options;
     this.#window = new EventWindow(options.windowSize ?? 4096, 0);
-    const { etcd, clock, logger, resource } = options;
+    const { etcd, clock, logger, resource, watcherName } = options;
     this.#gate = new RevisionGate(clock);
     this.#feed = new StoreFeed(
-      { prefix: resource.keyPrefix, etcd, clock, logger },
+      { prefix: resource.keyPrefix, watcherName: watcherName ?? resource.keyPrefix, etcd, clock, logger },
       {
         replace: (kvs, at) => this.#replace(kvs, at),
         apply: (event) => this.#apply(event),
