@@ -90,12 +90,12 @@ export class EmbeddedStore implements LabStore, StoreMember {
       const tls = { ca: pki.etcdCa.certificate, cert: pki.etcdServer.certificate, key: pki.etcdServer.key };
       this.#rpc = new EtcdRpcServer({
         etcd: this.#etcd,
+        maintenance: this.#etcd.maintenance,
         tls,
         host: '127.0.0.1',
         port: this.#port,
         clock,
         logger: logger.named('etcd'),
-        name: master,
       });
       await this.#rpc.start();
       this.#state = 'running';

@@ -1,7 +1,9 @@
 import type { Context } from '#base/context';
+import { messageOf } from '#base/errors';
 import { revision, type EtcdClient, type Revision } from '../client.ts';
 import { frame } from './grpc/framing.ts';
 import type { GrpcHandler, ServerStream } from './grpc/handlers.ts';
+import { GrpcError } from './grpc/status.ts';
 import type { RpcMethod } from './methods.ts';
 import { decodeMessage, encodeMessage } from './schema.ts';
 
@@ -18,7 +20,14 @@ export interface MethodCodec<Request, Response> {
 /** Reads and writes by the tables of schema.ts. Requests are typed in messages.ts. */
 export function tableCodec<Request>(method: RpcMethod): MethodCodec<Request, object> {
   return {
-    decode: (bytes) => decodeMessage<Request>(method.request, bytes),
+    decode: (bytes) => {
+      try {
+        return decodeMessage<Request>(method.request, bytes);
+      } catch (error) {
+        const text = `grpc: error unmarshalling request: ${messageOf(error)}`;
+        throw new GrpcError('INTERNAL', text, { cause: error });
+      }
+    },
     encode: (message) => frame(encodeMessage(method.response, message)),
   };
 }

@@ -23,6 +23,11 @@ const texts: Readonly<Partial<Record<EtcdErrorCode, string>>> = {
   CORRUPT: 'etcdserver: corrupt cluster',
 };
 
+/** Where etcd's code is finer than the store's. */
+const codesOfTexts: Readonly<Record<string, Code>> = {
+  'etcdserver: too large lease TTL': 'OUT_OF_RANGE',
+};
+
 /** What etcd sends for an error: clients recognise it by code and text (etcd 3.6, `api/v3rpc/rpctypes/error.go`). */
 export function statusOf(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
@@ -32,7 +37,8 @@ export function statusOf(error: unknown): GrpcError {
       : new GrpcError('CANCELLED', 'context canceled', { cause: error });
   }
   if (!(error instanceof EtcdError)) return new GrpcError('UNKNOWN', messageOf(error), { cause: error });
-  return new GrpcError(codes[error.code], texts[error.code] ?? error.message, { cause: error });
+  const code = codesOfTexts[error.message] ?? codes[error.code];
+  return new GrpcError(code, texts[error.code] ?? error.message, { cause: error });
 }
 
 /** etcd's answers that the services give by themselves. */

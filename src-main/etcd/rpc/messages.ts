@@ -97,3 +97,81 @@ export interface LeaseGrantMessage extends LeaseMessage {
 export interface LeaseTimeToLiveMessage extends LeaseMessage {
   readonly keys: boolean;
 }
+
+export interface MemberMessage {
+  readonly ID: Int64;
+}
+
+export interface MemberAddMessage {
+  readonly peerURLs: readonly string[];
+  readonly isLearner: boolean;
+}
+
+export interface MemberUpdateMessage extends MemberMessage {
+  readonly peerURLs: readonly string[];
+}
+
+export interface AlarmMessage {
+  /** 0 get, 1 activate, 2 deactivate. */
+  readonly action: number;
+  /** 0: every member's. */
+  readonly memberID: Int64;
+  /** 0 all, 1 no space, 2 corrupt. */
+  readonly alarm: number;
+}
+
+export interface HashKvMessage {
+  readonly revision: Int64;
+}
+
+export interface MoveLeaderMessage {
+  readonly targetID: Int64;
+}
+
+export interface DowngradeMessage {
+  /** 0 validate, 1 enable, 2 cancel. */
+  readonly action: number;
+  readonly version: string;
+}
+
+export interface UserMessage {
+  readonly name: string;
+}
+
+export interface HealthCheckMessage {
+  readonly service: string;
+}
+
+export interface LockMessage {
+  readonly name: Uint8Array;
+  readonly lease: Int64;
+}
+
+export interface UnlockMessage {
+  readonly key: Uint8Array;
+}
+
+export interface CampaignMessage extends LockMessage {
+  readonly value: Uint8Array;
+}
+
+/** What a campaign was answered with: its place in the line. */
+export interface LeaderKeyMessage {
+  readonly name: Uint8Array;
+  readonly key: Uint8Array;
+  readonly rev: Int64;
+  readonly lease: Int64;
+}
+
+export interface ProclaimMessage {
+  readonly leader?: LeaderKeyMessage;
+  readonly value: Uint8Array;
+}
+
+export interface ResignMessage {
+  readonly leader?: LeaderKeyMessage;
+}
+
+export interface LeaderMessage {
+  readonly name: Uint8Array;
+}

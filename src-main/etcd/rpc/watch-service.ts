@@ -80,7 +80,8 @@ class WatchStream implements MessageReceiver<WatchMessage> {
     }
     const id = wantedId === 0 ? this.#freeId() : wantedId;
     const start = toNumber(message.start_revision);
-    const startRevision = revision(start > 0 ? start : current + 1);
+    // Below zero is before everything: answered as compacted once there was a compaction.
+    const startRevision = revision(start === 0 ? current + 1 : Math.max(1, start));
     const noPut = message.filters.includes(0);
     const noDelete = message.filters.includes(1);
     const watcher = etcd.watch(context, {

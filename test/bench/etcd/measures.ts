@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { frame } from '#etcd/rpc/grpc/framing';
 import { methods } from '#etcd/rpc/methods';
 import { encodeMessage } from '#etcd/rpc/schema';
-import { countEvents, GrpcClient } from './grpc-client.ts';
+import { EtcdGrpc } from '../../harness/etcd-grpc.ts';
+import { countEvents } from './count-events.ts';
 import { h2load } from './h2load.ts';
 import type { StoreProcess } from './stores.ts';
 
@@ -38,7 +39,7 @@ export async function nativeLoad(store: StoreProcess, directory: string, round: 
   const { endpoint } = store;
   const puts = { endpoint, path: methods.kv.put.path, body: put };
   const [swaps, gets] = [methods.kv.txn.path, methods.kv.range.path];
-  const client = new GrpcClient(endpoint);
+  const client = new EtcdGrpc(endpoint);
   const before = await client.revision();
   const figures = {
     'puts, 64 in flight (h2load)': await h2load({ ...puts, requests: 12_000, inFlight: 64 }),
@@ -61,7 +62,7 @@ export async function nativeLoad(store: StoreProcess, directory: string, round: 
 
 /** One caller that waits for each answer; and the Node client with many. */
 export async function nodeLoad(store: StoreProcess, round: number): Promise<Figures> {
-  const client = new GrpcClient(store.endpoint);
+  const client = new EtcdGrpc(store.endpoint);
   const times: number[] = [];
   for (let i = 0; i < 1000; i++) {
     const startedMs = performance.now();
@@ -85,13 +86,13 @@ export async function nodeLoad(store: StoreProcess, round: number): Promise<Figu
 
 /** Once, before {@link rangeLoad}: 10,000 keys with values of 256 bytes. */
 export async function fillRange(store: StoreProcess): Promise<void> {
-  const client = new GrpcClient(store.endpoint);
+  const client = new EtcdGrpc(store.endpoint);
   await fill(client, '/bench/range/', 10_000, value);
   client.close();
 }
 
 export async function rangeLoad(store: StoreProcess): Promise<Figures> {
-  const client = new GrpcClient(store.endpoint);
+  const client = new EtcdGrpc(store.endpoint);
   const request = { key: Buffer.from('/bench/range/'), range_end: Buffer.from('/bench/range0') };
   const times: number[] = [];
   for (let i = 0; i < 10; i++) {
@@ -106,7 +107,7 @@ export async function rangeLoad(store: StoreProcess): Promise<Figures> {
 
 /** From before a put is sent until its event is there; then one put after the other into 100 watches of a stream. */
 export async function watchLoad(store: StoreProcess, round: number): Promise<Figures> {
-  const client = new GrpcClient(store.endpoint);
+  const client = new EtcdGrpc(store.endpoint);
   const times: number[] = [];
   let arrived = (): void => {};
   const prefix = `/bench/watch/${round}/`;
@@ -129,7 +130,7 @@ export async function watchLoad(store: StoreProcess, round: number): Promise<Fig
   };
 }
 
-async function fanOut(client: GrpcClient, prefix: string): Promise<number> {
+async function fanOut(client: EtcdGrpc, prefix: string): Promise<number> {
   let events = 0;
   let done = (): void => {};
   const all = new Promise<void>((resolve) => (done = resolve));
@@ -150,7 +151,7 @@ async function fanOut(client: GrpcClient, prefix: string): Promise<number> {
 
 /** 100,000 keys with values of 1 KB, in transactions of 100; then the store is opened again. */
 export async function memoryLoad(store: StoreProcess): Promise<Figures> {
-  const client = new GrpcClient(store.endpoint);
+  const client = new EtcdGrpc(store.endpoint);
   await fill(client, '/bench/memory/', 100_000, Buffer.alloc(1024, 'm'));
   client.close();
   const loaded = store.memoryMb();
@@ -166,7 +167,7 @@ export async function memoryLoad(store: StoreProcess): Promise<Figures> {
   };
 }
 
-async function fill(client: GrpcClient, prefix: string, count: number, content: Buffer): Promise<void> {
+async function fill(client: EtcdGrpc, prefix: string, count: number, content: Buffer): Promise<void> {
   const batch = 100;
   for (let from = 0; from < count; from += batch) {
     const success = Array.from({ length: batch }, (_, i) => ({

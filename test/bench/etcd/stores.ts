@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { GrpcClient } from './grpc-client.ts';
+import { EtcdGrpc } from '../../harness/etcd-grpc.ts';
 
 /** A store under test: a process of its own behind a TLS port of 127.0.0.1. */
 export class StoreProcess {
@@ -35,7 +35,7 @@ export class StoreProcess {
       stdio: ['ignore', 'ignore', this.name === 'etcd' ? 'ignore' : 'inherit'],
     });
     for (;;) {
-      const client = new GrpcClient(this.endpoint);
+      const client = new EtcdGrpc(this.endpoint);
       try {
         await client.revision();
         return performance.now() - startedMs;
