@@ -88,7 +88,12 @@ export const faultKinds: Readonly<Record<string, FaultKind>> = {
     decode: ([node = '']) => ({ kind: 'dns', node }),
   },
   disk: {
-    ...{ usage: 'NODE [FREE%]', help: 'fill its disk until so much is free (default: 5%)', least: 1, most: 2 },
+    ...{
+      usage: 'NODE [FREE%]',
+      help: 'fill its disk until so much is free, of at most 10 GiB (default: 5%)',
+      least: 1,
+      most: 2,
+    },
     decode: ([node = '', free = '5%']) => ({ kind: 'disk', node, freePercent: readPercent(free) }),
   },
   memory: {

@@ -25,7 +25,7 @@ export type FaultSpec =
     }
   /** Cluster DNS queries of the node's pods are dropped. */
   | { readonly kind: 'dns'; readonly node: string }
-  /** Fills the disk until `freePercent` is left. */
+  /** The node has no more of its disk than `freePercent` of it (of 10 GiB, where the disk is bigger). */
   | { readonly kind: 'disk'; readonly node: string; readonly freePercent: number }
   | { readonly kind: 'memory'; readonly node: string; readonly bytes: number }
   | { readonly kind: 'cpu'; readonly node: string; readonly cores: number }

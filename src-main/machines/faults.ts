@@ -25,11 +25,17 @@ export type FaultSpec =
     }
   /** Cluster DNS queries of the node's pods are dropped. */
   | { readonly kind: 'dns'; readonly node: string }
-  /** Fills the disk until `freePercent` is left. */
+  /** The node has no more of its disk than `freePercent` of it, see {@link nodeDiskBytes}. */
   | { readonly kind: 'disk'; readonly node: string; readonly freePercent: number }
   | { readonly kind: 'memory'; readonly node: string; readonly bytes: number }
   | { readonly kind: 'cpu'; readonly node: string; readonly cores: number }
   | { readonly kind: 'pids'; readonly node: string; readonly count: number };
+
+/**
+ * A share of a node's disk that is left is a share of at most this much, in bytes: nodes stand on the disk of a computer that
+ * people use, so the kubelet's share (a tenth) is capped at 1 GiB, and 5 % must be below it however big that disk is.
+ */
+export const nodeDiskBytes = 10 * 1024 ** 3;
 
 /** In `from` and `to` of a cut: the API server. */
 export const apiEnd = 'api';

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
+import { leftByClaims } from './faults/disk-claims.ts';
 import type { FsStats, HostStats, MemoryStats } from '#kubelet/stats/host-stats';
 
 /** Where what is reported lies. */
@@ -25,11 +26,11 @@ export class ProcHostStats implements HostStats {
   }
 
   nodeFs(): FsStats {
-    return fsStats(this.#paths.nodeFs);
+    return claimed(fsStats(this.#paths.nodeFs));
   }
 
   imageFs(): FsStats {
-    return fsStats(this.#paths.imageFs);
+    return claimed(fsStats(this.#paths.imageFs));
   }
 
   processes(): { readonly running: number; readonly max: number } {
@@ -74,6 +75,13 @@ function fsStats(path: string): FsStats {
     ...{ capacityBytes: blocks * bsize, availableBytes: bavail * bsize, usedBytes: (blocks - bfree) * bsize },
     ...{ inodes: files, inodesFree: ffree },
   };
+}
+
+/** As much of a disk as faults leave. */
+function claimed(stats: FsStats): FsStats {
+  const left = leftByClaims();
+  if (stats.availableBytes <= left) return stats;
+  return { ...stats, availableBytes: left, usedBytes: stats.capacityBytes - left };
 }
 
 /** What the cgroup at the root of this machine's view holds, without the files that may be dropped: containers as machines. */

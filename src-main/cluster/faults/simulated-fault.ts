@@ -2,7 +2,7 @@ import type { Component } from '#base/component';
 import { Context } from '#base/context';
 import { MachineError } from '#machines/errors';
 import type { InjectedFault } from '#machines/fault-book';
-import { apiEnd, type FaultSpec } from '#machines/faults';
+import { apiEnd, nodeDiskBytes, type FaultSpec } from '#machines/faults';
 import type { EmbeddedWorker } from '../workers/embedded-worker.ts';
 import type { Press } from '../workers/simulated-host-stats.ts';
 
@@ -75,7 +75,11 @@ async function breakIt(spec: Spec, worker: EmbeddedWorker): Promise<Broken> {
       return { text: `${name}: DNS queries of pods are dropped`, heal: () => dropped.dispose() };
     }
     case 'disk':
-      return press(worker, { diskFreePercent: spec.freePercent }, `${spec.freePercent} % of the disk are free`);
+      return press(
+        worker,
+        { diskFreePercent: spec.freePercent },
+        `${Math.round((nodeDiskBytes * spec.freePercent) / 100 / 1024 ** 2)} MiB of the disk are left`,
+      );
     case 'memory':
       return press(
         worker,

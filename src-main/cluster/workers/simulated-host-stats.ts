@@ -2,13 +2,14 @@ import type { Clock } from '#base/clock';
 import { disposable, type Disposable } from '#base/disposable';
 import type { NodeFiles } from '#cri/simulator/node-files';
 import type { FsStats, HostStats, MemoryStats } from '#kubelet/stats/host-stats';
+import { nodeDiskBytes } from '#machines/faults';
 
 /** What is taken of a machine besides what it needs itself. */
 export interface Press {
   readonly memoryBytes?: number;
   readonly cores?: number;
   readonly processes?: number;
-  /** So much of the disk is left: the least of all counts. */
+  /** So much of {@link nodeDiskBytes} is left: the least of all counts. */
   readonly diskFreePercent?: number;
 }
 
@@ -60,7 +61,7 @@ export class SimulatedHostStats implements HostStats {
   }
 
   nodeFs(): FsStats {
-    const free = [...this.#presses].map(({ diskFreePercent = 100 }) => (diskBytes * diskFreePercent) / 100);
+    const free = [...this.#presses].map(({ diskFreePercent = Infinity }) => (nodeDiskBytes * diskFreePercent) / 100);
     const availableBytes = Math.round(Math.min(diskBytes * (1 - diskUsedShare), ...free));
     const usedBytes = diskBytes - availableBytes;
     return { capacityBytes: diskBytes, availableBytes, usedBytes, inodes, inodesFree: inodes - 50_000 };

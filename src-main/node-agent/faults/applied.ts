@@ -27,5 +27,3 @@ export class UnsupportedFaultError extends Error {
 export const queueHandle = 'df00:';
 /** Everything of ours in the packet filter begins with this, so that a restarted node can sweep what a killed fault left. */
 export const tablePrefix = 'drydock-fault-';
-/** Files that fill the disk lie here, on the file system of pods' volumes. */
-export const fillFolder = '/var/lib/kubelet/drydock-faults';

@@ -1,11 +1,13 @@
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { FaultReport, NodeFault } from '#machines/faults';
+import { machinePaths } from '#machines/machine';
 import { ProgramKernel } from '#network/kernel';
 import type { AgentProcess } from '../process.ts';
 import { UnsupportedFaultError, type AppliedFault, type FaultTools } from './applied.ts';
+import { claimDisk } from './disk-claims.ts';
 import { cutLinks, shapeLinks } from './links.ts';
-import { fillDisk, pressCpu, pressMemory, pressPids } from './pressure.ts';
+import { pressCpu, pressMemory, pressPids } from './pressure.ts';
 import { dropDns, holdDown } from './programs.ts';
 
 /**
@@ -41,7 +43,7 @@ function apply(context: Context, tools: FaultTools, fault: NodeFault): Promise<A
     case 'dns':
       return dropDns(context, tools);
     case 'disk':
-      return fillDisk(context, tools, fault);
+      return claimDisk(fault, { mark: tools.mark, disk: machinePaths.kubeletState });
     case 'memory':
       return pressMemory(context, tools, fault);
     case 'cpu':

@@ -1,44 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Context } from '#base/context';
-import { NetworkError } from '#network/errors';
 import type { NodeFault } from '#machines/faults';
-import { fillFolder, UnsupportedFaultError, type AppliedFault, type FaultTools } from './applied.ts';
+import { UnsupportedFaultError, type AppliedFault, type FaultTools } from './applied.ts';
 
 type Of<K extends NodeFault['kind']> = Extract<NodeFault, { kind: K }>;
-
-/** Takes blocks of the file system pods' volumes lie on, without writing them, until `freePercent` is left. */
-export async function fillDisk(context: Context, tools: FaultTools, fault: Of<'disk'>): Promise<AppliedFault> {
-  mkdirSync(fillFolder, { recursive: true });
-  const { bsize, blocks, bavail } = statfsSync(fillFolder);
-  const wanted = Math.floor((blocks * fault.freePercent) / 100);
-  const bytes = (bavail - wanted) * bsize;
-  if (bytes <= 0) throw new UnsupportedFaultError(`less than ${fault.freePercent} % of the disk is free already`);
-  const path = join(fillFolder, tools.mark);
-  try {
-    await allocate(context, tools, bytes, path);
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
-  }
-  const gigabytes = (bytes / 1024 ** 3).toFixed(1);
-  return {
-    text: `${gigabytes} GiB of the disk are taken, ${fault.freePercent} % are free`,
-    heal: async () => rmSync(path, { force: true }),
-  };
-}
-
-/** Small systems have the program as a part of busybox only. */
-async function allocate(context: Context, { kernel }: FaultTools, bytes: number, path: string): Promise<void> {
-  const command = ['fallocate', '-l', String(bytes), path];
-  try {
-    await kernel.run(context, command);
-  } catch (error) {
-    if (!(error instanceof NetworkError) || error.code !== 'MISSING_PROGRAM') throw error;
-    await kernel.run(context, ['busybox', ...command]);
-  }
-}
 
 /** Holds memory that is really used: every page is written to, in a process of its own that the kernel may choose to kill. */
 export async function pressMemory(context: Context, _tools: FaultTools, fault: Of<'memory'>): Promise<AppliedFault> {

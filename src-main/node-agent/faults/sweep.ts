@@ -5,7 +5,9 @@ import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { ProgramKernel, type Kernel } from '#network/kernel';
 import { holdFolder } from '../supervisor-holds.ts';
-import { fillFolder, tablePrefix } from './applied.ts';
+import { tablePrefix } from './applied.ts';
+import { diskClaims } from './disk-claims.ts';
+import { isFault } from './fault-marks.ts';
 import { sweepQueues } from './queues.ts';
 
 /**
@@ -16,11 +18,11 @@ export async function sweepFaults(
   context: Context,
   logger: Logger,
   kernel: Kernel = new ProgramKernel(),
-  folders: SweptFolders = { holds: holdFolder, fills: fillFolder, processes: '/proc' },
+  folders: SweptFolders = { holds: holdFolder, claims: diskClaims, processes: '/proc' },
 ): Promise<void> {
   const alive = (mark: string): boolean => isFault(folders.processes, mark);
   const steps: readonly (() => Promise<void>)[] = [
-    async () => sweepFiles(folders.fills, (file) => !alive(file)),
+    async () => sweepFiles(folders.claims, (file) => !alive(file)),
     async () => sweepFiles(folders.holds, (file) => !alive(readFileSync(join(folders.holds, file), 'utf8'))),
     () => sweepTables(context, kernel, alive),
     async () => {
@@ -38,7 +40,7 @@ export async function sweepFaults(
 
 export interface SweptFolders {
   readonly holds: string;
-  readonly fills: string;
+  readonly claims: string;
   /** `/proc` */
   readonly processes: string;
 }
@@ -52,17 +54,5 @@ async function sweepTables(context: Context, kernel: Kernel, alive: (mark: strin
   const text = await kernel.run(context, ['nft', 'list', 'tables']);
   for (const [, family = '', mark = ''] of text.matchAll(new RegExp(`^table (\\S+) ${tablePrefix}(\\d+)$`, 'gm'))) {
     if (!alive(mark)) await kernel.run(context, ['nft', 'delete', 'table', family, `${tablePrefix}${mark}`]);
-  }
-}
-
-/** Whether `pid` is a `node-agent fault`, not another program that was given the number later. */
-function isFault(processes: string, pid: string): boolean {
-  if (!/^\d+$/.test(pid)) return false;
-  try {
-    const words = readFileSync(join(processes, pid, 'cmdline'), 'utf8').split('\0');
-    return words[2] === 'fault';
-  } catch {
-    // No such process any more.
-    return false;
   }
 }

@@ -7,18 +7,23 @@ import { Home } from '#cluster/home';
 import { containerName, dockerLabels } from '#machines/docker/labels';
 import { readHostAccess } from '#host/open-host';
 import { dockerProgram } from '../../harness/docker.ts';
-import { drydock, temporaryHome } from '../../harness/lab.ts';
-import { skipWithout } from '../../harness/programs.ts';
+import { drydock, temporaryHome, type UpFacts } from '../../harness/lab.ts';
+import { kubectlProgram, skipWithout } from '../../harness/programs.ts';
 
 const exec = promisify(execFile);
 const patient = { timeout: 30_000, interval: 250 };
 
+interface Summary {
+  readonly node: { readonly fs: { readonly availableBytes: number } };
+}
+
 /** Two real nodes; every fault is looked at by somebody who knows nothing of Drydock: docker, a socket, the other node. */
-describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
+describe.skipIf(skipWithout(dockerProgram(), kubectlProgram))('faults of Docker nodes', () => {
   const home = temporaryHome();
   const inHome = ['--name', 'faults', '--home', home];
   const container = (node: string): string => containerName(home, 'faults', node);
   let server: URL;
+  let kubeconfig: string;
   const address = new Map<string, string>();
 
   beforeAll(async () => {
@@ -35,7 +40,9 @@ describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
       '--json',
     ]);
     expect(up.code, up.stderr).toBe(0);
-    server = new URL((JSON.parse(up.stdout) as { server: string }).server);
+    const facts = JSON.parse(up.stdout) as UpFacts;
+    server = new URL(facts.server);
+    kubeconfig = facts.kubeconfig;
     for (const node of ['worker-1', 'worker-2']) {
       const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}}{{end}}';
       const [ip = '', gateway = ''] = (await docker('inspect', '-f', format, container(node))).split(' ');
@@ -99,7 +106,7 @@ describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
         node,
         'sh',
         '-c',
-        'nft list tables | grep drydock-fault; tc qdisc show | grep df00; ls /run/drydock/hold /var/lib/kubelet/drydock-faults 2>/dev/null; true',
+        'nft list tables | grep drydock-fault; tc qdisc show | grep df00; ls /run/drydock/hold /run/drydock/disk 2>/dev/null; true',
       )
     )
       .split('\n')
@@ -186,7 +193,7 @@ describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
     40_000,
   );
 
-  it('presses memory, CPU, process ids and the disk', async () => {
+  it('presses memory, CPU and process ids', async () => {
     const [memoryBefore, countBefore] = [await memoryBytes('worker-1'), await processCount('worker-1')];
     const memory = await add('memory', 'worker-1', '200Mi');
     expect(await memoryBytes('worker-1')).toBeGreaterThan(memoryBefore + 150);
@@ -198,14 +205,35 @@ describe.skipIf(skipWithout(dockerProgram()))('faults of Docker nodes', () => {
     expect(await programs('worker-1')).not.toContain('while :; do :; done');
     expect(await processCount('worker-1')).toBeLessThan(countBefore + 50);
     expect(await memoryBytes('worker-1')).toBeLessThan(memoryBefore + 100);
-    // Only a little: the disk is this computer's, and others need it.
-    const { blocks, bavail } = statfsSync('/var/lib/docker');
-    const freePercent = (100 * bavail) / blocks;
-    const disk = await add('disk', 'worker-1', `${Math.floor(freePercent) - 1}%`);
-    expect(
-      Number((await inNode('worker-1', 'sh', '-c', 'du -sm /var/lib/kubelet/drydock-faults')).split('\t')[0]),
-    ).toBeGreaterThan(500);
+    expect(await ours('worker-1')).toBe('');
+  }, 150_000);
+
+  it('fills the disk for one node, and for nobody else', async () => {
+    const kubectl = async (...args: readonly string[]): Promise<string> =>
+      (await exec(kubectlProgram.path ?? '', ['--kubeconfig', kubeconfig, ...args])).stdout;
+    const pressure = (node: string): Promise<string> =>
+      kubectl('get', 'node', node, '-o', 'jsonpath={.status.conditions[?(@.type=="DiskPressure")].status}');
+    /** Mebibytes, as the kubelet finds them. */
+    const available = async (node: string): Promise<number> => {
+      const summary = await kubectl('get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`);
+      return Math.round((JSON.parse(summary) as Summary).node.fs.availableBytes / 1024 ** 2);
+    };
+    const free = (): number => statfsSync('/var/lib/docker').bavail;
+    const before = { free: free(), available: await available('worker-1') };
+    expect([await pressure('worker-1'), before.available > 2048]).toEqual(['False', true]);
+    const disk = await add('disk', 'worker-1');
+    expect(disk.text).toMatch(/the node has 512 MiB of its disk left/);
+    await expect.poll(() => pressure('worker-1'), patient).toBe('True');
+    expect(await available('worker-1')).toBe(512);
+    expect(await kubectl('get', 'node', 'worker-1', '-o', 'jsonpath={.spec.taints}')).toMatch(/disk-pressure/);
+    // The other node stands on the same disk, and the disk is this computer's.
+    expect([await pressure('worker-2'), free() > before.free * 0.9]).toEqual(['False', true]);
     await heal(disk);
+    expect(await available('worker-1')).toBeGreaterThan(2048);
+    // The condition stays for five minutes after its last cause, unless the kubelet that remembers it restarts.
+    expect(await pressure('worker-1')).toBe('True');
+    await heal(await add('process', 'worker-1', 'kubelet'));
+    await expect.poll(() => pressure('worker-1'), patient).toBe('False');
     expect(await ours('worker-1')).toBe('');
   }, 150_000);
 

@@ -157,7 +157,7 @@ test('latency, loss and rate change how long connections take', async () => {
 });
 
 test.each([
-  ['DiskPressure', { kind: 'disk', node: 'worker-1', freePercent: 0.5 }],
+  ['DiskPressure', { kind: 'disk', node: 'worker-1', freePercent: 5 }],
   ['MemoryPressure', { kind: 'memory', node: 'worker-1', bytes: 8 * 1024 ** 3 }],
   ['PIDPressure', { kind: 'pids', node: 'worker-1', count: 32_000 }],
 ] as const)('%s', async (type, spec) => {

@@ -9,18 +9,18 @@ import type { Fault, FaultSpec } from '#contract/faults';
 import { ControlClient } from '#host/control-client';
 import { readHostAccess } from '#host/open-host';
 import { drydock, TestLab } from '../../harness/lab.ts';
-import { skipWithout } from '../../harness/programs.ts';
+import { kubectlProgram, skipWithout } from '../../harness/programs.ts';
 import { dockerProgram, mmdebstrapProgram, sshMachineImage } from '../../harness/ssh-machine-image.ts';
 import { SshTestLab, type SshTestMachine } from '../../harness/ssh-machine.ts';
 
 const exec = promisify(execFile);
 const soon = { timeout: 30_000, interval: 100 };
 const node = 'metal';
-const skip = skipWithout(dockerProgram, mmdebstrapProgram);
+const skip = skipWithout(dockerProgram, mmdebstrapProgram, kubectlProgram);
 if (!skip) sshMachineImage('full');
 
 /** A real sshd; what is broken on its machine is looked at from outside: by its processes, its packet filter, a socket. */
-describe.skipIf(skip)('faults of a machine by SSH', { timeout: 60_000 }, () => {
+describe.skipIf(skip)('faults of a machine by SSH', { timeout: 120_000 }, () => {
   let lab: TestLab;
   let machines: SshTestLab;
   let machine: SshTestMachine;
@@ -160,6 +160,19 @@ describe.skipIf(skip)('faults of a machine by SSH', { timeout: 60_000 }, () => {
     await Promise.all(faults.map(({ id }) => heal(id)));
     expect(await heldKibi()).toBeLessThan(300 * 1024);
     expect([await sleepers(), await processes()]).toEqual([0, expect.not.stringContaining('while :; do :; done')]);
+    expect(await left()).toBe('');
+  });
+
+  test('fills the disk, as its kubelet sees it', async () => {
+    const available = async (): Promise<number> => {
+      const summary = await lab.ok(['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`]);
+      return (JSON.parse(summary) as { node: { fs: { availableBytes: number } } }).node.fs.availableBytes;
+    };
+    await expect.poll(available, soon).toBeGreaterThan(2 ** 31);
+    const { id } = await add({ kind: 'disk', node, freePercent: 5 });
+    expect(await available()).toBe(2 ** 29);
+    await heal(id);
+    expect(await available()).toBeGreaterThan(2 ** 31);
     expect(await left()).toBe('');
   });
 
