@@ -50,7 +50,7 @@ export class DockerNode {
         const { certificate: cert, key } = present(own.kubelet, 'the certificate is made');
         const ca = api.ca.certificate;
         const dial = (call: Context) => machine.dial(call, { ip: '127.0.0.1', port: 10250 });
-        return new HttpsKubeletConnection({ dial, ca, cert, key, serverName: 'worker-1' });
+        return new HttpsKubeletConnection({ dial, ca, cert, key, serverName: 'worker-1', clock: new RealClock() });
       },
     });
     const client = (commonName: string): Promise<KeyPair> =>

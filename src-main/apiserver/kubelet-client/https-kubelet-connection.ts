@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
+import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { CancelledError, messageOf } from '#base/errors';
 import type { ByteStream, ExecOptions, ExecSession } from '#base/streams';
@@ -23,7 +24,15 @@ export interface HttpsKubeletOptions {
   readonly key: string;
   /** The name or address that the serving certificate must be for: the node's name. */
   readonly serverName: string;
+  readonly clock: Clock;
 }
+
+/**
+ * A kubelet that has just joined shows a certificate of its own until the cluster has signed one, about a second after its Node is
+ * Ready. It is never trusted; it is asked again until it shows the right one.
+ */
+const selfSignedPatienceMs = 10_000;
+const selfSignedGapMs = 100;
 
 /**
  * {@link KubeletConnection} to a kubelet's port 10250 (k8s.io/kubernetes/pkg/kubelet/client, release 1.36). One connection
@@ -105,6 +114,19 @@ export class HttpsKubeletConnection implements KubeletConnection {
   }
 
   async #connect(context: Context): Promise<Duplex> {
+    const { clock } = this.#options;
+    const endMs = clock.now() + selfSignedPatienceMs;
+    for (;;) {
+      try {
+        return await this.#connectOnce(context);
+      } catch (error) {
+        if (!isSelfSigned(error) || clock.now() >= endMs) throw error;
+        await clock.sleep(context, selfSignedGapMs);
+      }
+    }
+  }
+
+  async #connectOnce(context: Context): Promise<Duplex> {
     const { ca, cert, key, serverName } = this.#options;
     let stream: ByteStream;
     try {
@@ -124,6 +146,11 @@ export class HttpsKubeletConnection implements KubeletConnection {
   get #host(): string {
     return `${this.#options.serverName}:10250`;
   }
+}
+
+function isSelfSigned(error: unknown): boolean {
+  const cause = error instanceof StatusError ? error.cause : undefined;
+  return cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'DEPTH_ZERO_SELF_SIGNED_CERT';
 }
 
 function secured(context: Context, socket: TLSSocket): Promise<void> {

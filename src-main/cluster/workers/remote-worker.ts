@@ -37,13 +37,14 @@ export class RemoteWorker implements Worker {
   readonly #kubelet: HttpsKubeletConnection;
 
   constructor(options: RemoteWorkerOptions) {
-    const { config, machine, ca, kubeletClient } = options;
+    const { config, machine, clock, ca, kubeletClient } = options;
     this.#options = options;
     this.config = config;
     this.machine = machine;
     this.#kubelet = new HttpsKubeletConnection({
       dial: (context) => machine.dial(context, { ip: this.address, port: kubeletPort }),
       serverName: config.name,
+      clock,
       ca,
       cert: kubeletClient.certificate,
       key: kubeletClient.key,

@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { HttpsKubeletConnection } from '#apiserver/kubelet-client/https-kubelet-connection';
 import { AsyncQueue } from '#base/async-queue';
-import { RealClock } from '#base/clock';
+import { RealClock, SteppedClock, type Clock } from '#base/clock';
+import { createSelfSigned } from '#client/certificates/certificate-request';
 import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
 import type { ByteStream, ExecSession } from '#base/streams';
@@ -81,6 +82,7 @@ let listener: KubeletListener;
 let ca: KeyPair;
 let apiServer: KeyPair;
 let guest: KeyPair;
+let serving: KeyPair;
 
 beforeAll(async () => {
   const nowMs = new RealClock().now();
@@ -91,7 +93,7 @@ beforeAll(async () => {
     client('kube-apiserver-kubelet-client', 'system:masters'),
     client('guest', 'guests'),
   ]);
-  const serving = await issueCertificate(
+  serving = await issueCertificate(
     ca,
     { usage: 'server', commonName: 'system:node:worker-1', dnsNames: ['worker-1'], ips: ['127.0.0.1'] },
     nowMs,
@@ -121,10 +123,13 @@ beforeAll(async () => {
 });
 afterAll(() => listener.stop());
 
-function connection(as: KeyPair, serverName = 'worker-1'): HttpsKubeletConnection {
+let dials = 0;
+
+function connection(as: KeyPair, serverName = 'worker-1', clock: Clock = new RealClock()): HttpsKubeletConnection {
   return new HttpsKubeletConnection({
-    ...{ ca: ca.certificate, cert: as.certificate, key: as.key, serverName },
+    ...{ ca: ca.certificate, cert: as.certificate, key: as.key, serverName, clock },
     dial: async () => {
+      dials++;
       const socket = connect(listener.port, '127.0.0.1');
       await once(socket, 'connect');
       return byteStreamOf(socket);
@@ -180,6 +185,56 @@ describe('who may ask', () => {
   it('is told when the kubelet is not the one it should be', async () => {
     const wrong = connection(apiServer, 'worker-2').logs(context, plain);
     await expect(wrong).rejects.toMatchObject({ code: 502, message: expect.stringContaining('worker-2') });
+  });
+});
+
+describe('a kubelet whose certificate is not signed yet', () => {
+  const subject = { commonName: 'system:node:worker-1', organizations: [], dnsNames: ['worker-1'], ips: [] };
+  let clock: SteppedClock;
+  beforeEach(async () => {
+    clock = new SteppedClock(new RealClock().now());
+    listener.setServing(await createSelfSigned(subject, clock.now()));
+    dials = 0;
+    backend.logs = async function* () {
+      yield bytes('one\n');
+    };
+  });
+  afterEach(() => listener.setServing(serving));
+
+  /** Real connections take real time: each is awaited before the clock goes on. */
+  async function stepUntil(over: () => boolean): Promise<void> {
+    while (!over()) {
+      await expect.poll(() => over() || clock.pendingTimers > 0, { interval: 5 }).toBe(true);
+      if (!over()) await clock.step(100);
+    }
+  }
+
+  it('is asked again until it shows the one that is', async () => {
+    const text = connection(apiServer, 'worker-1', clock).logs(context, plain).then(textOf);
+    await stepUntil(() => dials >= 4);
+    listener.setServing(serving);
+    let read: string | undefined;
+    void text.then((all) => (read = all));
+    await stepUntil(() => read !== undefined);
+    expect(read).toBe('one\n');
+  });
+
+  it('is given up on after ten seconds, without a byte of the request', async () => {
+    const before = backend.asked.length;
+    let refused: unknown;
+    const asking = connection(apiServer, 'worker-1', clock).logs(context, plain);
+    asking.catch((error: unknown) => (refused = error));
+    await stepUntil(() => refused !== undefined);
+    expect(refused).toMatchObject({ code: 502, message: expect.stringMatching(/self.signed/) as string });
+    expect([backend.asked.length - before, dials]).toEqual([0, 101]);
+  });
+
+  it('does not keep a caller who went away', async () => {
+    const { context: own, cancel } = context.withCancel();
+    const asking = connection(apiServer, 'worker-1', clock).logs(own, plain);
+    await expect.poll(() => clock.pendingTimers, { interval: 5 }).toBeGreaterThan(0);
+    cancel();
+    await expect(asking).rejects.toMatchObject({ name: 'CancelledError' });
   });
 });
 
