@@ -69,6 +69,11 @@ export class ApiServer implements Component, ApiHandler {
     get: (group, resource, namespace, name) => this.#life?.resources.get(group, resource, namespace, name),
   };
 
+  /** Resolves when {@link objects} has everything of a resource that was stored before the call. Throws StatusError. */
+  async catchUp(context: Context, group: string, resource: string): Promise<void> {
+    await this.#life?.resources.catchUp(context, group, resource);
+  }
+
   async start(context: Context): Promise<void> {
     if (this.#state === 'running' || this.#state === 'starting') return;
     this.#state = 'starting';

@@ -149,7 +149,10 @@ export class KubeApiServer implements Component {
   ): ApiServerDelegates & { readonly authenticator: UnionAuthenticator } {
     const { kubelets, clock, staticTokens } = this.#options;
     const key = new JwtKey(this.#options.serviceAccountKey);
-    const tokens = new ServiceAccountTokens({ key, issuer: defaultIssuer, objects, clock });
+    const tokens = new ServiceAccountTokens({
+      ...{ key, issuer: defaultIssuer, objects, clock },
+      catchUp: (context, resource) => this.#server.catchUp(context, '', resource),
+    });
     const { audiences } = tokens;
     const authenticator = new UnionAuthenticator(
       [tokens, new StaticTokens(staticTokens), new BootstrapTokens(objects, clock)],

@@ -30,11 +30,19 @@ interface Issued {
   readonly status: { readonly token: string; readonly expirationTimestamp: string };
 }
 
-function tokensWith(clock: SteppedClock, objects: readonly KubeObject[], pem = ecPem): ServiceAccountTokens {
+/** `late`: what the server hears of only when it catches up. */
+function tokensWith(
+  clock: SteppedClock,
+  objects: readonly KubeObject[],
+  pem = ecPem,
+  late: readonly KubeObject[] = [],
+): ServiceAccountTokens {
+  const known = [...objects];
   return new ServiceAccountTokens({
     key: new JwtKey(pem),
     issuer: defaultIssuer,
-    objects: new FakeObjects(objects),
+    objects: new FakeObjects(known),
+    catchUp: async () => void known.push(...late.filter((one) => !known.includes(one))),
     clock,
   });
 }
@@ -106,5 +114,19 @@ test('requests that cannot be met say why', async () => {
   );
   await expect(issue(tokens, { boundObjectRef: { kind: 'Pod', name: 'web', uid: 'other' } })).rejects.toMatchObject({
     reason: 'Conflict',
+  });
+});
+
+test('a token that another server issued a moment ago is good, for what this one has not heard of yet', async () => {
+  const clock = new SteppedClock();
+  const { status } = await issue(tokensWith(clock, [account, pod]), { boundObjectRef: { kind: 'Pod', name: 'web' } });
+  const behind = tokensWith(clock, [], ecPem, [account, pod]);
+  expect(await behind.authenticateToken(context, status.token)).toMatchObject({ user: { uid: 'u1' } });
+  const bound = await issue(tokensWith(clock, [account], ecPem, [pod]), {
+    boundObjectRef: { kind: 'Pod', name: 'web' },
+  });
+  expect(bound.status.token).not.toBe('');
+  await expect(tokensWith(clock, [account]).authenticateToken(context, status.token)).rejects.toMatchObject({
+    reason: 'Unauthorized',
   });
 });

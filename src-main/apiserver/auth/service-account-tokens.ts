@@ -32,6 +32,8 @@ export interface ServiceAccountTokensOptions {
   readonly key: JwtKey;
   readonly issuer: string;
   readonly objects: ObjectReader;
+  /** Resolves when `objects` has everything of a core resource that was stored before the call. */
+  readonly catchUp: (context: Context, resource: string) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -51,18 +53,18 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     return [this.#options.issuer];
   }
 
-  async authenticateToken(_context: Context, token: string): Promise<TokenIdentity | undefined> {
+  async authenticateToken(context: Context, token: string): Promise<TokenIdentity | undefined> {
     if (peekClaims(token)?.['iss'] !== this.#options.issuer) return undefined;
     const claims = this.#check(token);
     if (!claims) throw unauthorized();
     const nowSeconds = this.#options.clock.now() / 1000;
     if (claims.expiresAt < nowSeconds || claims.notBefore > nowSeconds + 1) throw unauthorized();
-    if (!this.#stillThere(claims)) throw unauthorized();
+    if (!this.#stillThere(claims) && !(await this.#isThereNow(context, claims))) throw unauthorized();
     return { user: userOf(claims), audiences: claims.audiences };
   }
 
   /** Answers a TokenRequest for `serviceAccount`. Throws StatusError: Invalid, NotFound, Conflict, BadRequest. */
-  async issue(_context: Context, serviceAccount: KubeObject, request: KubeObject): Promise<KubeObject> {
+  async issue(context: Context, serviceAccount: KubeObject, request: KubeObject): Promise<KubeObject> {
     const { issuer, key, clock } = this.#options;
     const spec = (request as AuthenticationV1TokenRequest).spec ?? {};
     const seconds = spec.expirationSeconds ?? defaultSeconds;
@@ -73,7 +75,7 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     const claims: ServiceAccountClaims = {
       ...{ issuer, audiences, namespace, notBefore, expiresAt: notBefore + seconds, id: randomUUID() },
       serviceAccount: { name, uid },
-      ...(spec.boundObjectRef ? this.#bound(spec.boundObjectRef, namespace, name) : {}),
+      ...(spec.boundObjectRef ? await this.#bound(context, spec.boundObjectRef, namespace, name) : {}),
     };
     const token = key.sign(encodeClaims(claims, serviceAccountUsername(namespace, name)));
     return deepFreeze({
@@ -109,15 +111,27 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     return lives('serviceaccounts', serviceAccount) && lives('pods', pod) && lives('secrets', secret);
   }
 
-  #bound(
+  /** Another server may have issued the token for something that this one has not heard of yet. */
+  async #isThereNow(context: Context, claims: ServiceAccountClaims): Promise<boolean> {
+    const { pod, secret } = claims;
+    const resources = ['serviceaccounts', ...(pod ? ['pods'] : []), ...(secret ? ['secrets'] : [])];
+    await Promise.all(resources.map((resource) => this.#options.catchUp(context, resource)));
+    return this.#stillThere(claims);
+  }
+
+  async #bound(
+    context: Context,
     reference: BoundObjectReference,
     namespace: string,
     account: string,
-  ): Pick<ServiceAccountClaims, 'pod' | 'secret' | 'node'> {
+  ): Promise<Pick<ServiceAccountClaims, 'pod' | 'secret' | 'node'>> {
     const { kind = '', name = '' } = reference;
     const resource = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' }[kind];
     if (!resource) throw new StatusError('BadRequest', `cannot bind token to object of type /v1, Kind=${kind}`);
-    const found = this.#options.objects.get('', resource, kind === 'Node' ? '' : namespace, name);
+    const look = (): KubeObject | undefined =>
+      this.#options.objects.get('', resource, kind === 'Node' ? '' : namespace, name);
+    if (!look()) await this.#options.catchUp(context, resource);
+    const found = look();
     if (!found)
       throw new StatusError('NotFound', `${resource} ${JSON.stringify(name)} not found`, { name, kind: resource });
     const uid = found.metadata.uid ?? '';

@@ -56,6 +56,11 @@ export class ResourceRegistry implements CachedObjects, DecodedObjects {
     return served?.definition.storedAs ? objects.map(served.fromStored) : objects;
   }
 
+  /** Waits until everything of the resource that was committed before the call can be read here. */
+  async catchUp(context: Context, group: string, resource: string): Promise<void> {
+    await this.#byName.get(`${group}/${resource}`)?.cache?.catchUp(context);
+  }
+
   recall(key: string, modRevision: Revision): KubeObject | undefined {
     for (const [prefix, cache] of this.#caches) if (key.startsWith(prefix)) return cache.recall(key, modRevision);
     return undefined;
