@@ -27,11 +27,14 @@ function pressCommand(app: AppState, event: KeyboardEvent): boolean {
 function pressPlain(app: AppState, event: KeyboardEvent): boolean {
   if (app.dialog || isTyping(event) || event.altKey) return false;
   if (event.key === 'Escape') {
-    if (app.selection) app.selection = undefined;
+    if (app.state?.rewind.active) app.state.rewind.leave();
+    else if (app.selection) app.selection = undefined;
     else app.storeKey = undefined;
     return true;
   }
-  if (event.key === '?') app.dialog = 'keys';
+  if (event.key === 'r' || event.key === 'R') return toggleRewind(app);
+  else if (event.key === ' ') return playRewind(app, event);
+  else if (event.key === '?') app.dialog = 'keys';
   else if (event.key === '/') return focusFilter();
   else if (event.key === 'k' || event.key === 'K') return onMaster(app, event) || onNode(app, event, 'power');
   else if (event.key === 'c' || event.key === 'C') return onNode(app, event, 'cordon');
@@ -49,6 +52,22 @@ function onMaster(app: AppState, event: KeyboardEvent): boolean {
   if (!lab || !master) return false;
   if (masterState(master).off) void app.masters.start(lab.name, master.name);
   else if (master.state === 'running') void app.masters.kill(lab.name, master.name);
+  return true;
+}
+
+function toggleRewind(app: AppState): boolean {
+  const rewind = app.state?.rewind;
+  if (rewind?.shown) rewind.hide();
+  else rewind?.show();
+  return rewind !== undefined;
+}
+
+/** A button that is focused keeps its own space bar. */
+function playRewind(app: AppState, event: KeyboardEvent): boolean {
+  const rewind = app.state?.rewind;
+  if (!rewind?.active || (event.target instanceof Element && event.target.matches('button'))) return false;
+  if (rewind.playing) rewind.pause();
+  else rewind.play();
   return true;
 }
 

@@ -43,10 +43,18 @@ export interface RewindChange {
   readonly after?: KubeObject;
 }
 
+/** One key that a revision put or deleted, whatever it holds. */
+export interface RewindWrite {
+  readonly type: 'PUT' | 'DELETE';
+  readonly key: string;
+  /** Bytes of the value; 0 for DELETE. */
+  readonly size: number;
+  readonly created: boolean;
+}
+
 /** One revision, and what it changed of what the lab view shows: often nothing. */
 export interface RewindStep extends RewindMoment {
-  /** Every key that was written, also of other resources. */
-  readonly keys: readonly string[];
+  readonly writes: readonly RewindWrite[];
   readonly changes: readonly RewindChange[];
 }
 

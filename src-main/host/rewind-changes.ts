@@ -3,7 +3,7 @@ import type { WriteRecord } from '#base/cause';
 import type { Context } from '#base/context';
 import { Pacer } from '#base/pacer';
 import { revision, type EtcdClient, type StoreEvent } from '#etcd/client';
-import type { RewindChange, RewindChanges, RewindStep } from '#contract/rewind';
+import type { RewindChange, RewindChanges, RewindStep, RewindWrite } from '#contract/rewind';
 import { momentOf, readBounds, readMoment, readRecords, withTimes } from './rewind-moments.ts';
 import { decodeObject, resourceOfKey } from './rewind-objects.ts';
 import { fromStore } from './store-errors.ts';
@@ -87,8 +87,12 @@ function stepOf(
   before: boolean,
 ): RewindStep {
   const moment = record ? momentOf(at, record) : { revision: at, exact: false };
-  const keys = events.map((event) => event.kv.key).filter((key) => !key.startsWith(ownPrefix));
-  return { ...moment, keys, changes: events.flatMap((event) => changesOf(event, before)) };
+  const writes = events.filter((event) => !event.kv.key.startsWith(ownPrefix)).map(writeOf);
+  return { ...moment, writes, changes: events.flatMap((event) => changesOf(event, before)) };
+}
+
+function writeOf({ type, kv }: StoreEvent): RewindWrite {
+  return { type, key: kv.key, size: kv.value.byteLength, created: type === 'PUT' && kv.version === 1 };
 }
 
 /** Two for a key whose object was replaced by another one in one revision. */

@@ -21,20 +21,39 @@ export type ApiStep = Omit<ApiCall, 'lab'>;
 
 const toastMs = { ok: 3500, bad: 9000 };
 
-/** Runs what a person asked for, remembers the last one for the bottom line, and says what went wrong. */
+/**
+ * Runs what a person asked for, remembers the last one for the bottom line, and says what went wrong. Everything that changes
+ * a lab goes through here, so here it is refused while the lab's past is shown, whatever button or key it came from.
+ */
 export class Actions {
   last = $state.raw<Action | undefined>();
   busy = $state(0);
   toasts = $state.raw<readonly Toast[]>([]);
   readonly #connection: Connection;
+  readonly #locked: () => string | undefined;
   #nextToast = 1;
 
-  constructor(connection: Connection) {
+  /** `locked`: why nothing may be changed at the moment; undefined while everything may. */
+  constructor(connection: Connection, locked: () => string | undefined) {
     this.#connection = connection;
+    this.#locked = locked;
+  }
+
+  /** Why nothing may be changed at the moment. */
+  get locked(): string | undefined {
+    return this.#locked();
+  }
+
+  /** Whether it has to be left undone, which is said then. */
+  refuses(what: string): boolean {
+    const reason = this.locked;
+    if (reason !== undefined) this.toast('bad', `${what}: ${reason}`);
+    return reason !== undefined;
   }
 
   /** Whether it worked. What went wrong is shown as a toast. */
   async run(action: Action, work: () => Promise<unknown>): Promise<boolean> {
+    if (this.refuses(action.command)) return false;
     this.busy++;
     try {
       await work();
@@ -56,6 +75,8 @@ export class Actions {
 
   /** One request to the lab's API server. Throws StatusError for any answer but a success. */
   async request(lab: string, step: ApiStep): Promise<unknown> {
+    const reason = step.method === 'GET' ? undefined : this.locked;
+    if (reason !== undefined) throw new StatusError('Forbidden', reason);
     const { status, body } = await this.#connection.call('api.request', { lab, ...step });
     if (status >= 400) throw StatusError.fromWire(status, body);
     return body;

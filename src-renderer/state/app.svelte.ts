@@ -19,6 +19,17 @@ export type Page = 'lab' | 'workloads' | 'store';
 export type DialogName =
   'create' | 'deploy' | 'palette' | 'keys' | 'delete-lab' | 'add-worker' | 'load-image' | 'link-fault' | 'node-fault';
 
+/** Of the dialogs that change something: what they are for. */
+const dialogTitles: Readonly<Record<Exclude<DialogName, 'palette' | 'keys'>, string>> = {
+  create: 'New cluster',
+  deploy: 'Deploy',
+  'delete-lab': 'Delete the cluster',
+  'add-worker': 'Add a worker',
+  'load-image': 'Load an image',
+  'link-fault': 'Break a link',
+  'node-fault': 'Break a node',
+};
+
 /** What a dialog about a fault begins with. */
 export interface FaultDraft {
   readonly from: string;
@@ -34,7 +45,7 @@ export class AppState {
   settings = $state.raw<Settings>(defaultSettings);
   settingsLoaded = $state(false);
   page = $state<Page>('lab');
-  dialog = $state<DialogName | undefined>();
+  #dialog = $state<DialogName | undefined>();
   /** Of the dialogs about faults: the ends of the link, or the node as `from`. */
   faultDraft = $state.raw<FaultDraft>({ from: '', to: '' });
   selection = $state.raw<Selection | undefined>();
@@ -61,12 +72,12 @@ export class AppState {
       if (status === 'open') this.#opened();
     });
     this.labs = new Reflector(this.connection, 'labs', {}, (lab) => lab.name);
-    this.actions = new Actions(this.connection);
+    this.actions = new Actions(this.connection, () => this.#locked);
     this.nodes = new NodeActions(this.connection, this.actions);
     this.masters = new MasterActions(this.connection, this.actions);
     this.workloads = new WorkloadActions(this.actions);
     this.faults = new FaultActions(this.connection, this.actions);
-    this.terminals = new Terminals(this.connection);
+    this.terminals = new Terminals(this.connection, (what) => this.actions.refuses(what));
   }
 
   readonly labList = $derived.by(() => [...this.labs.items.values()].sort((a, b) => (a.name < b.name ? -1 : 1)));
@@ -80,6 +91,22 @@ export class AppState {
   readonly state = $derived.by(() =>
     this.#runningName === undefined ? undefined : new LabState(this.connection, this.#runningName, this.ticker),
   );
+
+  /** Why nothing may be changed at the moment: the lab is shown as it was. */
+  readonly #locked = $derived.by(() => {
+    const at = this.state?.rewind.moment?.revision;
+    return at === undefined ? undefined : `the lab is shown as it was at revision ${at}; go back to now to change it`;
+  });
+
+  get dialog(): DialogName | undefined {
+    return this.#dialog;
+  }
+
+  /** A dialog that would change something does not open while nothing may be changed. */
+  set dialog(name: DialogName | undefined) {
+    const reads = name === undefined || name === 'palette' || name === 'keys';
+    if (reads || !this.actions.refuses(dialogTitles[name])) this.#dialog = name;
+  }
 
   /** Asked anew each time: Docker may have been started since. A host that cannot tell says why not. */
   async checkDocker(): Promise<DockerCheck> {

@@ -22,6 +22,7 @@ import { isFinished, isReady, isRefused } from './models/pod.view-model.ts';
 import { epochOf } from './models/time.view-model.ts';
 import { Objects } from './objects.svelte.ts';
 import { Reflector } from './reflector.svelte.ts';
+import { Rewind } from './rewind.svelte.ts';
 import { StoreStream } from './store-stream.svelte.ts';
 import type { Ticker } from './ticker.svelte.ts';
 
@@ -43,6 +44,7 @@ export interface Worker {
 /** One running lab, as its streams tell it. Start it when it is shown, stop it when it is not. */
 export class LabState {
   readonly name: string;
+  readonly rewind: Rewind;
   readonly nodes: Objects<Node>;
   readonly pods: Objects<Pod>;
   readonly deployments: Objects<Deployment>;
@@ -65,17 +67,19 @@ export class LabState {
   constructor(connection: Connection, name: string, ticker: Ticker) {
     this.name = name;
     this.#ticker = ticker;
-    this.nodes = new Objects(connection, name, 'v1', 'nodes');
-    this.pods = new Objects(connection, name, 'v1', 'pods');
-    this.deployments = new Objects(connection, name, 'apps/v1', 'deployments');
-    this.replicaSets = new Objects(connection, name, 'apps/v1', 'replicasets');
-    this.statefulSets = new Objects(connection, name, 'apps/v1', 'statefulsets');
-    this.daemonSets = new Objects(connection, name, 'apps/v1', 'daemonsets');
-    this.jobs = new Objects(connection, name, 'batch/v1', 'jobs');
-    this.cronJobs = new Objects(connection, name, 'batch/v1', 'cronjobs');
-    this.services = new Objects(connection, name, 'v1', 'services');
-    this.events = new Objects(connection, name, 'v1', 'events');
-    this.leases = new Objects(connection, name, 'coordination.k8s.io/v1', 'leases', 'kube-node-lease');
+    this.rewind = new Rewind(connection, name, ticker);
+    const source = { connection, lab: name, rewind: this.rewind };
+    this.nodes = new Objects(source, 'v1', 'nodes');
+    this.pods = new Objects(source, 'v1', 'pods');
+    this.deployments = new Objects(source, 'apps/v1', 'deployments');
+    this.replicaSets = new Objects(source, 'apps/v1', 'replicasets');
+    this.statefulSets = new Objects(source, 'apps/v1', 'statefulsets');
+    this.daemonSets = new Objects(source, 'apps/v1', 'daemonsets');
+    this.jobs = new Objects(source, 'batch/v1', 'jobs');
+    this.cronJobs = new Objects(source, 'batch/v1', 'cronjobs');
+    this.services = new Objects(source, 'v1', 'services');
+    this.events = new Objects(source, 'v1', 'events');
+    this.leases = new Objects(source, 'coordination.k8s.io/v1', 'leases', 'kube-node-lease');
     this.truths = new Reflector(connection, 'components', { lab: name }, (truth) => truth.id);
     this.#faults = new Reflector(connection, 'faults', { lab: name }, (fault) => fault.id);
     this.#tasks = new Reflector(connection, 'tasks', { lab: name }, (task) => task.id);
@@ -107,25 +111,32 @@ export class LabState {
   }
 
   stop(): void {
+    this.rewind.hide();
     for (const stream of this.#all) stream.stop();
   }
 
   readonly synced = $derived.by(() => this.nodes.synced && this.pods.synced && this.truths.synced);
 
-  /** Newest first; also those that have healed or failed a short while ago. */
-  readonly faults = $derived.by(() => [...this.#faults.items.values()].sort((a, b) => b.sinceMs - a.sinceMs));
+  /** Newest first; also those that have healed or failed a short while ago. Of now only: none while the past is shown. */
+  readonly faults = $derived.by(() =>
+    this.rewind.active ? [] : [...this.#faults.items.values()].sort((a, b) => b.sinceMs - a.sinceMs),
+  );
 
   /** Newest first. */
   readonly tasks = $derived.by(() => [...this.#tasks.items.values()].sort((a, b) => b.sinceMs - a.sinceMs));
 
+  /** What is really there, which is known of now only: nothing while the past is shown. */
   readonly machines = $derived.by(() => {
-    const found = [...this.truths.items.values()].flatMap((one) => (one.kind === 'machine' ? [one] : []));
-    return new Map(found.map((machine) => [machine.name, machine]));
+    const truths = this.rewind.active ? [] : [...this.truths.items.values()];
+    return new Map(truths.flatMap((one) => (one.kind === 'machine' ? [[one.name, one] as const] : [])));
   });
 
-  readonly components = $derived.by(() => {
+  readonly #presentComponents = $derived.by(() => {
     return [...this.truths.items.values()].flatMap((one): ComponentTruth[] => (one.kind === 'component' ? [one] : []));
   });
+
+  /** As {@link machines}. */
+  readonly components = $derived.by(() => (this.rewind.active ? [] : this.#presentComponents));
 
   readonly masters = $derived.by(() =>
     [...this.machines.values()]
@@ -185,7 +196,7 @@ export class LabState {
 
   /** kube-controller-manager's own setting when it tells it, else upstream's default (release 1.36). */
   readonly monitorGraceMs = $derived.by(() => {
-    const manager = this.components.find((one) => one.component === 'kube-controller-manager');
+    const manager = this.#presentComponents.find((one) => one.component === 'kube-controller-manager');
     return manager?.metrics['nodeMonitorGraceMs'] ?? defaultMonitorGraceMs;
   });
 

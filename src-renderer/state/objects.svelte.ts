@@ -1,12 +1,27 @@
 import type { KubeObject } from '#api/machinery/object';
+import type { RewindResource } from '#contract/rewind';
 import type { Connection } from '../ipc/connection.ts';
 import { Reflector } from './reflector.svelte.ts';
+import type { Rewind } from './rewind.svelte.ts';
 
-/** The objects of one resource of a lab, by uid. */
+/** Where the objects of a lab come from: its streams, or its past while that is looked at. */
+export interface ObjectSource {
+  readonly connection: Connection;
+  readonly lab: string;
+  readonly rewind: Rewind;
+}
+
+/** The objects of one resource of a lab, by uid: as they are, or as they were at the revision that is looked at. */
 export class Objects<T extends KubeObject> {
   readonly #reflector: Reflector<'objects'>;
 
-  constructor(connection: Connection, lab: string, apiVersion: string, resource: string, namespace?: string) {
+  readonly #rewind: Rewind;
+  readonly #resource: RewindResource;
+
+  constructor(source: ObjectSource, apiVersion: string, resource: RewindResource, namespace?: string) {
+    const { connection, lab, rewind } = source;
+    this.#rewind = rewind;
+    this.#resource = resource;
     const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
     const request = { lab, group: group ?? '', version: version ?? '', resource, ...(namespace ? { namespace } : {}) };
     this.#reflector = new Reflector(connection, 'objects', request, (object) => object.metadata.uid ?? '');
@@ -14,12 +29,16 @@ export class Objects<T extends KubeObject> {
 
   /** By name within namespaces. The host promises that a resource's stream holds objects of its kind only. */
   readonly list = $derived.by(() => {
-    const all = [...this.#reflector.items.values()] as unknown as T[];
+    const all = [...this.#items.values()] as unknown as T[];
     return all.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   });
 
   get(uid: string): T | undefined {
-    return this.#reflector.items.get(uid) as T | undefined;
+    return this.#items.get(uid) as T | undefined;
+  }
+
+  get #items(): ReadonlyMap<string, KubeObject> {
+    return this.#rewind.active ? this.#rewind.objects.of(this.#resource) : this.#reflector.items;
   }
 
   get synced(): boolean {

@@ -30,9 +30,11 @@ export class TerminalSession {
   /** Typed before the terminal was open, or while the line was busy. */
   #typed = '';
   #sending = false;
+  readonly #refuses: (what: string) => boolean;
 
-  constructor(connection: Connection, id: string, target: TerminalTarget) {
+  constructor(connection: Connection, id: string, target: TerminalTarget, refuses: (what: string) => boolean) {
     this.#connection = connection;
+    this.#refuses = refuses;
     this.id = id;
     this.target = target;
   }
@@ -53,6 +55,7 @@ export class TerminalSession {
 
   /** Starts the command, also again when it has ended. */
   start(): void {
+    if (this.#refuses(`kubectl exec ${this.target.pod}`)) return;
     this.state = 'connecting';
     this.outcome = '';
     const request = { ...this.target, command: ['sh'], tty: true, ...this.#size };
@@ -63,6 +66,7 @@ export class TerminalSession {
   }
 
   input(text: string): void {
+    if (this.#refuses(`kubectl exec ${this.target.pod}`)) return;
     this.#typed += text;
     void this.#send();
   }
@@ -132,10 +136,13 @@ export class Terminals {
   panelOpen = $state(false);
   active = $state<string | undefined>();
   readonly #connection: Connection;
+  readonly #refuses: (what: string) => boolean;
   #nextId = 1;
 
-  constructor(connection: Connection) {
+  /** `refuses`: whether nothing may be changed at the moment; it tells the person then. */
+  constructor(connection: Connection, refuses: (what: string) => boolean) {
     this.#connection = connection;
+    this.#refuses = refuses;
   }
 
   readonly list = $derived.by(() => [...this.sessions.values()]);
@@ -143,7 +150,7 @@ export class Terminals {
 
   /** A new terminal. Its command starts when a screen shows it. */
   add(target: TerminalTarget): TerminalSession {
-    const session = new TerminalSession(this.#connection, `terminal-${this.#nextId++}`, target);
+    const session = new TerminalSession(this.#connection, `terminal-${this.#nextId++}`, target, this.#refuses);
     this.sessions.set(session.id, session);
     this.active = session.id;
     return session;

@@ -23,9 +23,6 @@ const shown: readonly string[] = [
 /** The history of a scripted host: every put and delete, kept as the store keeps it. */
 export class FakeRewind {
   readonly #writes: Write[] = [];
-  /** What is before it is compacted. */
-  oldest = 1;
-
   add(write: Write): void {
     this.#writes.push(write);
   }
@@ -47,6 +44,11 @@ export class FakeRewind {
       request: { readonly from: number; readonly to: number; readonly spans: number },
     ) => this.#spans(request),
   };
+
+  /** What is before the script's first write is compacted. */
+  get oldest(): number {
+    return this.#writes[0]?.revision ?? 1;
+  }
 
   get #newest(): number {
     return this.#writes.at(-1)?.revision ?? 1;
@@ -72,7 +74,11 @@ export class FakeRewind {
       ...(write.object ? { after: write.object } : {}),
     };
     const changes = shown.includes(write.resource) ? [change] : [];
-    return { ...this.#moment(write.revision), keys: [write.key], changes };
+    return {
+      ...this.#moment(write.revision),
+      writes: [{ type: write.object ? 'PUT' : 'DELETE', key: write.key, size: 0, created: !earlier }],
+      changes,
+    };
   }
 
   async *#state(revision: number): AsyncGenerator<StreamEvent<RewindItem>> {

@@ -65,11 +65,20 @@ function places(app: AppState): readonly Command[] {
       ...{ id: 'terminals', label: 'Show or hide the terminals', hint: 'place', icon: 'terminal' },
       run: () => (app.terminals.panelOpen = !app.terminals.panelOpen),
     },
+    ...(app.state ? [rewindCommand(app)] : []),
     theme('light', 'sun'),
     theme('dark', 'moon'),
     theme('system', 'system'),
     { id: 'keys', label: 'Show the keys', hint: 'help', icon: 'keyboard', run: () => (app.dialog = 'keys') },
   ];
+}
+
+function rewindCommand(app: AppState): Command {
+  const active = app.state?.rewind.active === true;
+  return {
+    ...{ id: 'rewind', label: active ? 'Back to now' : 'Rewind: show the lab as it was', hint: 'time', icon: 'rewind' },
+    run: () => (active ? app.state?.rewind.leave() : app.state?.rewind.show()),
+  };
 }
 
 function nodeCommands(app: AppState): readonly Command[] {
