@@ -13,6 +13,7 @@ import { dockerRows } from './docker.ts';
 import { etcdRows } from './etcd/run.ts';
 import { kubeProxyRows } from './kube-proxy.ts';
 import { median, print, type Row } from './report.ts';
+import { storeWindowRows } from './store-window.ts';
 
 const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/drydock/bench');
@@ -147,6 +148,7 @@ const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
   'kube-proxy': kubeProxyRows,
   docker: dockerRows,
   etcd: etcdRows,
+  'store-window': storeWindowRows,
 };
 
 const wanted = process.argv.slice(2);
