@@ -4,6 +4,7 @@ import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import { freshSeed, SeededRandom } from '#base/random';
+import { ClusterError } from '#cluster/errors';
 import type { Home } from '#cluster/home';
 import type { LabConfig } from '#cluster/lab-config';
 import { MachineError } from '#machines/errors';
@@ -59,14 +60,18 @@ export class Drivers implements RealNodeDrivers {
       if (!force)
         throw error instanceof MachineError
           ? new MachineError(error.code, `${error.message}; ${hint}`, { cause: error })
-          : error;
+          : error instanceof ClusterError
+            ? new ClusterError(error.code, `${error.message}; ${hint}`, { cause: error })
+            : error;
       this.#options.logger.warn('not everything of the lab was removed', { lab: config.name, error: messageOf(error) });
     }
   }
 
   /** Machines and Docker each for itself: one that fails does not keep the other from being cleaned. */
   async #removeLab(config: LabConfig): Promise<void> {
-    const results = await Promise.allSettled([this.#removeMachines(config), this.#removeContainers(config)]);
+    const results = await Promise.allSettled([
+      ...[this.#removeMachines(config), this.#removeContainers(config), this.#removeObjects(config)],
+    ]);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -83,6 +88,15 @@ export class Drivers implements RealNodeDrivers {
   async #removeContainers(config: LabConfig): Promise<void> {
     const usesDocker = config.docker !== undefined || config.workers.some((worker) => worker.driver === 'docker');
     if (usesDocker) await (await this.docker()).lab(config.name).remove(Context.background());
+  }
+
+  /** An etcd that is somebody's is left as it was before the lab. */
+  async #removeObjects(config: LabConfig): Promise<void> {
+    if (config.store?.kind !== 'external') return;
+    const { removeExternalObjects } = await import('#cluster/stores/external-store');
+    const { home, logger } = this.#options;
+    const folder = home.labFolder(config.name);
+    await removeExternalObjects(Context.background(), { config, access: config.store, folder, logger });
   }
 
   close(): void {

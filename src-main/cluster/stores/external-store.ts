@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs';
-import type { Clock } from '#base/clock';
+import { join } from 'node:path';
+import { RealClock, type Clock } from '#base/clock';
 import type { ComponentState } from '#base/component';
 import { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
-import type { Random } from '#base/random';
+import { freshSeed, SeededRandom, type Random } from '#base/random';
 import { EtcdError, type EtcdClient } from '#etcd/client';
 import type { EtcdMaintenance } from '#etcd/maintenance';
 import { RemoteEtcd } from '#etcd/remote/remote-etcd';
 import { ClusterError } from '../errors.ts';
+import { readTextFile } from '../files.ts';
+import type { LabConfig } from '../lab-config.ts';
 import type { EtcdAccess } from '../lab-view.ts';
 import { checkTls, type EndpointTls } from './endpoint-checks.ts';
-import { claimKeyspace, type LabIdentity } from './lab-marker.ts';
+import { claimKeyspace, labIdentity, releaseKeyspace, type LabIdentity } from './lab-marker.ts';
 import type { LabStore, StoreMember } from './lab-store.ts';
 import { MemberMonitor } from './member-monitor.ts';
 import type { ExternalEndpoints } from './store-config.ts';
@@ -134,6 +137,35 @@ export class ExternalStore implements LabStore {
         cause: error,
       });
     }
+  }
+}
+
+/** Takes a deleted lab's objects out of the etcd they were in. Throws ClusterError when it cannot be reached. */
+export async function removeExternalObjects(
+  context: Context,
+  options: {
+    readonly config: LabConfig;
+    readonly access: ExternalEndpoints;
+    /** The lab's. */
+    readonly folder: string;
+    readonly logger: Logger;
+  },
+): Promise<void> {
+  const { config, access, folder, logger } = options;
+  const ca = readTextFile(join(folder, 'pki/ca.crt'));
+  // It never came as far as to have objects.
+  if (ca === undefined) return;
+  const lab = labIdentity(config.name, ca);
+  const random = new SeededRandom(freshSeed());
+  const store = new ExternalStore({ lab, access, clock: new RealClock(), random, logger });
+  try {
+    await releaseKeyspace(context, store.client, lab);
+  } catch (error) {
+    if (!(error instanceof EtcdError)) throw error;
+    const text = `the lab's objects in the etcd at ${access.endpoints.join(',')} cannot be removed: ${messageOf(error)}`;
+    throw new ClusterError('INVALID', text, { cause: error });
+  } finally {
+    store.crash();
   }
 }
 

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import {
   Client,
   connectivityState,
@@ -84,8 +86,12 @@ export class Connection {
   constructor(endpoint: string, tls: RemoteTls | undefined, clock: Clock) {
     this.endpoint = endpoint;
     this.#clock = clock;
-    const { host, protocol } = new URL(endpoint);
-    this.#client = new Client(host, protocol === 'https:' ? secure(tls) : credentials.createInsecure(), channelOptions);
+    const { host, hostname, protocol } = new URL(endpoint);
+    const address = hostname.replace(/^\[|\]$/g, '');
+    // TLS knows names only: for an address the name says nothing, and what counts is checked below.
+    const naming = isIP(address) === 0 ? {} : { 'grpc.ssl_target_name_override': 'localhost' };
+    const security = protocol === 'https:' ? secure(address, tls) : credentials.createInsecure();
+    this.#client = new Client(host, security, { ...channelOptions, ...naming });
   }
 
   get isReady(): boolean {
@@ -253,10 +259,11 @@ export class Connection {
   }
 }
 
-function secure(tls: RemoteTls | undefined): ChannelCredentials {
-  if (!tls) return credentials.createSsl();
+function secure(host: string, { ca, cert, key }: RemoteTls = {}): ChannelCredentials {
   const buffer = (text?: string): Buffer | null => (text === undefined ? null : Buffer.from(text));
-  return credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
+  return credentials.createSsl(buffer(ca), buffer(key), buffer(cert), {
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  });
 }
 
 /** With it a member that knows no leader says so at once instead of waiting for one. */
