@@ -1,6 +1,6 @@
 import type { KubeList, KubeObject } from '#api/machinery/object';
 import type { Node, Pod } from '#api/gen/types';
-import { StatusError } from '#api/machinery/status';
+import { isStatus, StatusError } from '#api/machinery/status';
 import { messageOf } from '#base/errors';
 import type { Home } from '#cluster/home';
 import { loadLabConfig } from '#cluster/lab-config';
@@ -104,21 +104,8 @@ function stoppedStatus(summary: LabSummary): LabStatus {
 async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> {
   const truths = await readTruths(host, lab.name);
   const { uiUrl } = await host.call('host.info', {});
-  const [nodes, pods] = await Promise.all([
-    readObjects<Node>(host, lab.name, '/api/v1/nodes'),
-    readObjects<Pod>(host, lab.name, '/api/v1/pods'),
-  ]);
+  const summaries = await nodeSummaries(host, lab.name, truths);
   const components = truths.flatMap((truth) => (truth.kind === 'component' ? [componentOf(truth)] : []));
-  const summaries = nodes.map((node): NodeSummary => {
-    const nodeName = node.metadata.name ?? '';
-    const machine = truths.find((truth) => truth.kind === 'machine' && truth.name === nodeName);
-    return {
-      name: nodeName,
-      status: nodeStatus(node),
-      machine: machine?.state ?? 'unknown',
-      pods: pods.filter((pod) => pod.spec.nodeName === nodeName).length,
-    };
-  });
   const masters = new Set(
     truths.flatMap((truth) => (truth.kind === 'machine' && truth.role === 'master' ? [truth.name] : [])),
   );
@@ -133,6 +120,26 @@ async function runningStatus(host: ControlClient, lab: Lab): Promise<LabStatus> 
     nodes: summaries,
     components,
   };
+}
+
+/** What the API server believes of nodes beside what is true of their machines, which is all there is while none answers. */
+async function nodeSummaries(host: ControlClient, lab: string, truths: readonly Truth[]): Promise<NodeSummary[]> {
+  const machines = truths.flatMap((truth) => (truth.kind === 'machine' && truth.role === 'worker' ? [truth] : []));
+  try {
+    const [nodes, pods] = await Promise.all([
+      readObjects<Node>(host, lab, '/api/v1/nodes'),
+      readObjects<Pod>(host, lab, '/api/v1/pods'),
+    ]);
+    return nodes.map((node): NodeSummary => {
+      const { name = '' } = node.metadata;
+      const machine = machines.find((one) => one.name === name)?.state ?? 'unknown';
+      const there = pods.filter((pod) => pod.spec.nodeName === name).length;
+      return { name, status: nodeStatus(node), machine, pods: there };
+    });
+  } catch (error) {
+    if (!isStatus(error, 'ServiceUnavailable')) throw error;
+    return machines.map(({ name, state }) => ({ name, status: 'Unknown', machine: state, pods: 0 }));
+  }
 }
 
 /** What is true of the lab's machines and components now. */

@@ -78,6 +78,22 @@ describe('three masters', () => {
     followed.stop();
     await lab.ok(['rollout', 'status', 'deployment/web', '--timeout=60s']);
   });
+
+  it('says what is true while no master lives', async () => {
+    const names = ['master-1', 'master-2', 'master-3'];
+    for (const name of names) await master('kill', name);
+    expect((await lab.kubectl(['get', 'nodes'])).code).not.toBe(0);
+    const { stdout } = await drydock(['status', '--home', lab.home, '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      healthy: false,
+      nodes: [
+        { name: 'worker-1', status: 'Unknown', machine: 'running' },
+        { name: 'worker-2', status: 'Unknown', machine: 'running' },
+      ],
+    });
+    for (const name of names) await master('start', name);
+    await lab.ok(['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=60s']);
+  });
 });
 
 /** Runs kubectl until it succeeds; resolves with how long it did not, in milliseconds. */

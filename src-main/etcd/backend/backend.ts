@@ -75,9 +75,7 @@ export class Backend {
   readValue(key: ByteString, id: ChangeId): { header: ChangeHeader; value: Uint8Array } | undefined {
     const shared = this.tables.values.getBinaryFast(id);
     if (!shared) return undefined;
-    // The next read overwrites what lmdb hands out. A slice of it would cost as much as the read.
-    const record = Buffer.allocUnsafe(shared.length);
-    shared.copy(record, 0, 0, record.length);
+    const record = copyOf(shared);
     const header = decodeValue(key, id, record);
     if (!header) throw this.corrupt(`the value written at revision ${mainOf(id)} is damaged`);
     return { header, value: valueOf(record) };
@@ -226,4 +224,22 @@ function isEmpty({ changes, values }: Tables): boolean {
 
 function isCommitFailure(error: unknown): error is { commitError: Promise<unknown> } {
   return error instanceof Error && 'commitError' in error && error.commitError instanceof Promise;
+}
+
+/** Whether `copy` heeds a `length` that was set by hand, as lmdb does it (Node 20 copies what is really there, and fails). */
+const copyHeedsLength = ((): boolean => {
+  const shared = Object.defineProperty(Buffer.alloc(2), 'length', { value: 1 });
+  try {
+    return shared.copy(Buffer.alloc(1), 0, 0, 1) === 1;
+  } catch {
+    return false;
+  }
+})();
+
+/** The next read overwrites what lmdb hands out. A slice of it would cost as much as the read, where it can be avoided. */
+function copyOf(shared: Buffer): Buffer {
+  const record = Buffer.allocUnsafe(shared.length);
+  if (copyHeedsLength) shared.copy(record, 0, 0, record.length);
+  else record.set(shared.subarray(0, record.length));
+  return record;
 }
