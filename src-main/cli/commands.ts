@@ -146,6 +146,43 @@ export const commandSpecs: readonly CommandSpec[] = [
     examples: ['drydock image load my-app:dev', 'drydock image load nginx', 'drydock image load ./my-app.tar'],
   },
   {
+    name: 'snapshot save',
+    positionals: ['FILE'],
+    summary: 'Save a whole lab, running or not, in one new file.',
+    details: [
+      'The file holds the configuration, the store with all its history, and the certificates and PRIVATE KEYS of',
+      'the lab: who has it is the administrator of every lab restored from it. It is readable by you alone (mode 0600).',
+      'Passwords of SSH machines, images, and what containers wrote are not in it.',
+    ],
+    options: [name, home],
+    examples: ['drydock snapshot save before-upgrade.drydock', 'drydock snapshot save --name ci /backup/ci.drydock'],
+  },
+  {
+    name: 'snapshot restore',
+    positionals: ['FILE'],
+    summary: 'Make a stopped lab of a saved one, with all its objects, revisions and history.',
+    details: [
+      'Simulated and Docker nodes are made new when it starts, and their pods start again; machines reached by SSH are',
+      "left out, because a machine obeys one lab: add them again with 'drydock node add'. Ports are chosen afresh where they are taken.",
+    ],
+    options: [
+      {
+        name: 'name',
+        value: 'NAME',
+        help: 'what to call the lab; one that is not there yet',
+        fallback: 'as it was called',
+      },
+      home,
+    ],
+    examples: ['drydock snapshot restore before-upgrade.drydock --name again'],
+  },
+  {
+    name: 'snapshot show',
+    positionals: ['FILE'],
+    summary: 'Tell what a saved lab is.',
+    options: [json],
+  },
+  {
     name: 'fault add',
     positionals: ['KIND', 'NODE'],
     rest: '[NODE|AMOUNT...]',

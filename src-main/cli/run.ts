@@ -20,6 +20,7 @@ import { processTerminal, type Terminal } from './output.ts';
 import { createProgress } from './progress.ts';
 import { runFault } from './run-fault.ts';
 import { runEtcd } from './etcd.ts';
+import { runSnapshot } from './snapshots.ts';
 import { labStatus, listLabs, renderLabs, renderStatus } from './reports.ts';
 import { followTask } from './tasks.ts';
 import { decodeUp, up, type RunningUp, type UpFacts } from './up.ts';
@@ -114,6 +115,10 @@ async function runCommand(
       return runNodeAdd(home, lab, args, terminal);
     case 'image load':
       return runImageLoad(home, lab, args.positionals[0] ?? '', terminal);
+    case 'snapshot save':
+    case 'snapshot restore':
+    case 'snapshot show':
+      return runSnapshot(name.replace('snapshot ', ''), home, args, terminal);
     case 'fault add':
     case 'fault list':
     case 'fault heal':

@@ -153,6 +153,11 @@ function firstFree(candidate: (n: number) => string, taken: readonly string[]): 
   for (let n = 1; ; n++) if (!taken.includes(candidate(n))) return candidate(n);
 }
 
+/** Throws ClusterError INVALID. */
+export function checkLabName(name: string): void {
+  checkName('lab', name);
+}
+
 function checkName(what: string, name: string): void {
   if (/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name)) return;
   throw new ClusterError(

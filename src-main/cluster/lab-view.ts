@@ -113,7 +113,7 @@ export interface RunningLab {
   readonly kubeconfigPath: string;
   readonly etcdAccess: EtcdAccess;
   readonly etcd: EtcdClient;
-  readonly store: Pick<LabStore, 'kind' | 'maintenance'>;
+  readonly store: Pick<LabStore, 'kind' | 'maintenance' | 'copyTo'>;
   readonly etcdMembers: LabEtcdMembers;
   /** Speaks as `kubernetes-admin`. */
   readonly admin: Transport;

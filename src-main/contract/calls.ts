@@ -1,5 +1,5 @@
 import type { Fault, FaultSpec } from './faults.ts';
-import type { Lab, LabDriver } from './labs.ts';
+import type { Lab, LabDriver, LabSnapshot } from './labs.ts';
 import type { DockerCheck, ImageSource, SshProbe, SshTarget } from './machines.ts';
 import type { RewindChanges, RewindRange } from './rewind.ts';
 import type { Settings } from './settings.ts';
@@ -190,6 +190,14 @@ export interface Calls {
   'ssh.probe': { request: { readonly target: SshTarget }; response: SshProbe };
   /** Puts an image on every real node and answers when it is there; progress is in the watch `tasks`. */
   'image.load': { request: LabName & { readonly source: ImageSource }; response: Empty };
+  /**
+   * Writes the whole lab, running or not, into one new file of the machine that Drydock runs on: private keys are in it. Answers
+   * when it is there; progress is in the watch `tasks`.
+   */
+  'snapshot.save': { request: LabName & { readonly file: string }; response: LabSnapshot };
+  /** Makes a stopped lab of it, called `name` or as it was called; progress is in the watch `tasks` of that lab. */
+  'snapshot.restore': { request: { readonly file: string; readonly name?: string }; response: LabName };
+  'snapshot.inspect': { request: { readonly file: string }; response: LabSnapshot };
   'settings.get': { request: Empty; response: Settings };
   'settings.set': { request: { readonly change: Partial<Settings> }; response: Settings };
 }

@@ -25,14 +25,27 @@ export interface ProgressStep {
 export interface Task {
   /** `t-1`, unique in a host. */
   readonly id: string;
-  readonly kind: 'node-add' | 'image-load' | 'store-compact' | 'store-defragment';
-  /** The node, image or revision it is about. */
+  readonly kind:
+    'node-add' | 'image-load' | 'snapshot-save' | 'snapshot-restore' | 'store-compact' | 'store-defragment';
+  /** The node, image, revision or file it is about. */
   readonly subject: string;
   readonly state: 'running' | 'done' | 'failed';
   readonly steps: readonly ProgressStep[];
   /** Why `state` is failed: what happened and what to do. */
   readonly error?: string;
   readonly sinceMs: number;
+}
+
+/** What a file made of a whole lab says of itself. */
+export interface LabSnapshot {
+  /** Of the Drydock that made it. */
+  readonly version: string;
+  readonly lab: string;
+  readonly driver: string;
+  readonly masters: number;
+  readonly workers: number;
+  readonly createdAtMs: number;
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
 }
 
 export interface Lab {

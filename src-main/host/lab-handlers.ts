@@ -23,6 +23,7 @@ import { checkDocker, probeMachine, statusOfMachineError } from './machine-calls
 import { logStream, type ExecSessions } from './pod-streams.ts';
 import { rewindCalls, rewindWatches } from './rewind.ts';
 import type { SettingsFile } from './settings-file.ts';
+import { snapshotCalls } from './snapshot-calls.ts';
 import { storeCalls, storeWatches } from './store-handlers.ts';
 import type { Tasks } from './tasks.ts';
 
@@ -72,6 +73,7 @@ function callHandlers(options: LabHandlersOptions): ContractHandlers['calls'] {
     'api.request': (context, request) => answer(() => apiRequest(context, labs, request)),
     ...answered(storeCalls(options)),
     ...answered(rewindCalls(labs)),
+    ...answered(snapshotCalls(options)),
     'pod.exec.input': (_context, { session, text }) => done(() => sessions.input(session, text)),
     'pod.exec.resize': (_context, { session, columns, rows }) => done(() => sessions.resize(session, columns, rows)),
     'fault.add': (context, { lab, spec, forSeconds }) =>

@@ -10,6 +10,9 @@ import { removeFromKubeconfig } from '#cluster/kubeconfig';
 import { loadLabConfig, newLabConfig, saveLabConfig, type LabConfig, type NewLab } from '#cluster/lab-config';
 import type { EtcdAccess, LabPhase, LabStep, RunningLab } from '#cluster/lab-view';
 import { newStoreConfig, type StoreConfig, type StoreWish } from '#cluster/stores/store-config';
+import { restoreSnapshot, type RestoreOptions } from '#cluster/snapshots/restore';
+import { saveSnapshot, type SaveOptions } from '#cluster/snapshots/save';
+import type { SnapshotManifest } from '#cluster/snapshots/manifest';
 import type { Lab } from '#contract/labs';
 import type { StoreAccess } from '#contract/store';
 
@@ -174,6 +177,32 @@ export class Labs {
     this.#changed();
   }
 
+  /** Writes a lab, running or not, into `file`. A start that comes meanwhile waits. Throws ClusterError or EtcdError. */
+  async saveSnapshot(
+    context: Context,
+    name: string,
+    options: Pick<SaveOptions, 'file' | 'version' | 'onSteps'>,
+  ): Promise<SnapshotManifest> {
+    const entry = this.#require(name);
+    await entry.busy;
+    const { home, clock } = this.#options;
+    const { config, running } = entry;
+    const saving = saveSnapshot(context, { ...options, config, running, folder: home.labFolder(name), clock });
+    if (!running)
+      entry.busy = saving.then(
+        () => undefined,
+        () => undefined,
+      );
+    return saving;
+  }
+
+  /** Makes a stopped lab of what `saveSnapshot` wrote. Throws ClusterError. */
+  async restoreSnapshot(context: Context, options: Omit<RestoreOptions, 'home'>): Promise<void> {
+    const config = await restoreSnapshot(context, { ...options, home: this.#options.home });
+    this.#entries.set(config.name, newEntry(config, 'stopped'));
+    this.#changed();
+  }
+
   async stopAll(): Promise<void> {
     await Promise.all([...this.#entries.keys()].map((name) => this.stop(name)));
   }
@@ -181,10 +210,12 @@ export class Labs {
   #begin(entry: Entry): void {
     const { context, cancel } = Context.background().withCancel();
     entry.abandon = cancel;
-    entry.busy = this.#run(context, entry).finally(() => {
-      entry.abandon = undefined;
-      cancel();
-    });
+    entry.busy = entry.busy
+      .then(() => this.#run(context, entry))
+      .finally(() => {
+        entry.abandon = undefined;
+        cancel();
+      });
   }
 
   async #run(context: Context, entry: Entry): Promise<void> {

@@ -63,6 +63,7 @@ const hop = {
 };
 const sshTarget = fields({ ...hop, jump: optional(fields(hop)), archive: optional(text()) });
 const imageSource = exactlyOne({ name: text({ max: 512 }), file: text() });
+const absolutePath = text({ pattern: /^(\/|[A-Za-z]:[\\/])[^\0]*$/, says: 'must be an absolute path' });
 /** A node, or `api`. */
 const end = subdomain;
 const faultSpec = variants('kind', {
@@ -148,6 +149,9 @@ const callChecks: { readonly [N in CallName]: Check } = {
   'docker.check': empty,
   'ssh.probe': fields({ target: sshTarget }),
   'image.load': fields({ ...lab, source: imageSource }),
+  'snapshot.save': fields({ ...lab, file: absolutePath }),
+  'snapshot.restore': fields({ file: absolutePath, name: optional(label) }),
+  'snapshot.inspect': fields({ file: absolutePath }),
   'settings.get': empty,
   'settings.set': fields({
     change: fields({

@@ -2,7 +2,7 @@ import { AsyncQueue } from '#base/async-queue';
 import { formatTime, type Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import type { KubeObject } from '#api/machinery/object';
-import type { Lab, ProgressStep, Truth } from '#contract/labs';
+import type { Lab, LabSnapshot, ProgressStep, Truth } from '#contract/labs';
 import { defaultSettings, type Settings } from '#contract/settings';
 import type { StreamEvent } from '#contract/watches';
 import type { DockerCheck } from '#contract/machines';
@@ -172,6 +172,22 @@ export class FakeHost {
         await this.machines.runTask(context, { kind: 'image-load', subject }, [`Saving ${subject}`, ...texts]);
         return {};
       },
+      'snapshot.save': async (context, { lab, file }) => {
+        await this.machines.runTask(context, { kind: 'snapshot-save', subject: file }, [
+          'Copying the store',
+          'Writing it',
+        ]);
+        return this.#called('snapshot.save', { lab, file }, fakeSnapshot(lab));
+      },
+      'snapshot.restore': async (context, { file, name = 'restored' }) => {
+        await this.machines.runTask(context, { kind: 'snapshot-restore', subject: file }, [
+          'Reading it',
+          'Checking the store',
+        ]);
+        this.setLab({ name, driver: 'embedded', masters: 1, workers: 3, phase: 'stopped', steps: [] });
+        return this.#called('snapshot.restore', { file, name }, { lab: name });
+      },
+      'snapshot.inspect': async () => fakeSnapshot('lab'),
       'settings.get': async () => this.settings,
       'settings.set': async (_context, { change }) => (this.settings = { ...this.settings, ...change }),
     },
@@ -244,4 +260,8 @@ export function stepsUntil(done: number): readonly ProgressStep[] {
     state: index < done ? 'done' : index === done ? 'running' : 'waiting',
     ...(index < done ? { elapsedMs: 120 + index * 70 } : {}),
   }));
+}
+
+function fakeSnapshot(lab: string): LabSnapshot {
+  return { version: '0.1.0', lab, driver: 'embedded', masters: 1, workers: 3, createdAtMs: 0, files: [] };
 }

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
+import type { Context } from '#base/context';
 import type { ComponentState } from '#base/component';
 import type { Logger } from '#base/logger';
+import { copyClosedStore } from '#etcd/closed-store';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
 import type { EtcdClient } from '#etcd/client';
 import type { EtcdMaintenance } from '#etcd/maintenance';
@@ -50,6 +52,9 @@ export class EmbeddedStore implements LabStore, StoreMember {
       ? 'the disk is full: reads and deletions work, everything else is refused until there is room'
       : undefined;
   }
+  get #path(): string {
+    return join(this.#options.folder, 'etcd');
+  }
   get port(): number {
     return this.#port;
   }
@@ -75,10 +80,10 @@ export class EmbeddedStore implements LabStore, StoreMember {
   async start(): Promise<void> {
     if (this.#state === 'running') return;
     this.#state = 'starting';
-    const { clock, logger, folder, master, pki } = this.#options;
+    const { clock, logger, master, pki } = this.#options;
     try {
       this.#etcd = await EmbeddedEtcd.open({
-        path: join(folder, 'etcd'),
+        path: this.#path,
         clock,
         logger: logger.named('etcd'),
         name: master,
@@ -103,6 +108,11 @@ export class EmbeddedStore implements LabStore, StoreMember {
       await this.stop();
       throw error;
     }
+  }
+
+  async copyTo(context: Context, folder: string): Promise<void> {
+    if (this.#etcd) await this.#etcd.copyTo(context, folder);
+    else await copyClosedStore(this.#path, folder);
   }
 
   async stop(): Promise<void> {

@@ -26,6 +26,8 @@ export interface LabStore {
   readonly maintenance?: EtcdMaintenance | undefined;
   readonly access: EtcdAccess;
   readonly members: readonly StoreMember[];
+  /** Copies the store as it is at one moment, as a data file in the new folder `folder`. Absent for a real etcd. */
+  copyTo?(context: Context, folder: string): Promise<void>;
   /** Resolves when the store takes writes. Throws ClusterError or EtcdError. */
   start(context: Context): Promise<void>;
   stop(): Promise<void>;
