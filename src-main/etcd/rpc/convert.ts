@@ -8,7 +8,6 @@ import {
   type OperationResponse,
   type RangeRequest,
   type RangeResponse,
-  type StoreEvent,
   type TxnRequest,
   type TxnResponse,
 } from '../client.ts';
@@ -66,7 +65,7 @@ function toSort({ sort_order, sort_target }: RangeMessage): RangeRequest['sort']
 }
 
 /** The wire's RangeResponse, without header. */
-export function fromRange(response: RangeResponse): object {
+function fromRange(response: RangeResponse): object {
   return { kvs: response.kvs.map(fromKeyValue), more: response.more, count: response.count };
 }
 
@@ -145,7 +144,7 @@ export function fromDelete(response: Extract<OperationResponse, { type: 'delete'
   return { deleted: response.deleted, prev_kvs: response.prevKvs.map(fromKeyValue) };
 }
 
-export function fromPrevious(prevKv: KeyValue | undefined): object {
+function fromPrevious(prevKv: KeyValue | undefined): object {
   return prevKv ? { prev_kv: fromKeyValue(prevKv) } : {};
 }
 
@@ -158,8 +157,4 @@ export function fromKeyValue(kv: KeyValue): object {
     value: kv.value,
     lease: String(kv.lease),
   };
-}
-
-export function fromEvent(event: StoreEvent): object {
-  return { type: event.type === 'PUT' ? 0 : 1, kv: fromKeyValue(event.kv), ...fromPrevious(event.prevKv) };
 }

@@ -1,8 +1,9 @@
 import type { Context } from '#base/context';
-import { revision, type EtcdClient, type TxnResponse } from '../client.ts';
-import { currentRevision, header, tableCodec, unary, type Identity, type Served } from './call.ts';
-import { fromDelete, fromPrevious, fromRange, fromTxn, toKeys, toNumber, toPut, toRange, toTxn } from './convert.ts';
+import { revision, type EtcdClient, type RangeResponse, type TxnResponse } from '../client.ts';
+import { currentRevision, header, tableCodec, unary, type Identity, type MethodCodec, type Served } from './call.ts';
+import { fromDelete, fromTxn, toKeys, toNumber, toPut, toRange, toTxn } from './convert.ts';
 import { refuse } from './errors.ts';
+import { encodePut, encodeRange } from './hot-messages.ts';
 import type { CompactionMessage, DeleteRangeMessage, PutMessage, RangeMessage, TxnMessage } from './messages.ts';
 import { methods } from './methods.ts';
 
@@ -21,9 +22,18 @@ export class KvService {
 
   served(): Served[] {
     const { range, put, deleteRange, txn, compact } = methods.kv;
+    const rangeCodec: MethodCodec<RangeMessage, RangeResponse> = {
+      decode: tableCodec<RangeMessage>(range).decode,
+      encode: (response) => encodeRange(this.#identity, response),
+    };
+    const putCodec: MethodCodec<PutMessage, TxnResponse> = {
+      decode: tableCodec<PutMessage>(put).decode,
+      encode: ({ revision: at, responses: [answer] }) =>
+        encodePut(this.#identity, at, answer?.type === 'put' ? answer.prevKv : undefined),
+    };
     return [
-      unary(range, tableCodec<RangeMessage>(range), (context, message) => this.#range(context, message)),
-      unary(put, tableCodec<PutMessage>(put), (context, message, bytes) => {
+      unary(range, rangeCodec, (context, message) => this.#etcd.range(context, toRange(message))),
+      unary(put, putCodec, (context, message, bytes) => {
         checkSize(bytes);
         return this.#put(context, message);
       }),
@@ -38,14 +48,8 @@ export class KvService {
     ];
   }
 
-  async #range(context: Context, message: RangeMessage): Promise<object> {
-    const response = await this.#etcd.range(context, toRange(message));
-    return { header: header(this.#identity, response.revision), ...fromRange(response) };
-  }
-
-  async #put(context: Context, message: PutMessage): Promise<object> {
-    const response = await this.#etcd.txn(context, { compare: [], success: [toPut(message)], failure: [] });
-    return this.#putResponse(response);
+  #put(context: Context, message: PutMessage): Promise<TxnResponse> {
+    return this.#etcd.txn(context, { compare: [], success: [toPut(message)], failure: [] });
   }
 
   async #deleteRange(context: Context, message: DeleteRangeMessage): Promise<object> {
@@ -66,14 +70,6 @@ export class KvService {
   async #compact(context: Context, message: CompactionMessage): Promise<object> {
     await this.#etcd.compact(context, revision(toNumber(message.revision)), { physical: message.physical });
     return { header: header(this.#identity, await currentRevision(this.#etcd, context)) };
-  }
-
-  #putResponse(response: TxnResponse): object {
-    const [put] = response.responses;
-    return {
-      header: header(this.#identity, response.revision),
-      ...(put?.type === 'put' ? fromPrevious(put.prevKv) : {}),
-    };
   }
 }
 

@@ -25,7 +25,7 @@ function messageType(name: string): protobuf.Type {
   return type;
 }
 
-/** A message's plain object: int64 as decimal strings, absent fields with their defaults, absent messages missing. */
+/** A message's plain object: int64 as decimal strings, absent fields with their defaults, absent messages null (outside of a oneof). */
 export function decodeMessage<T>(name: string, bytes: Uint8Array): T {
   const type = messageType(name);
   return type.toObject(type.decode(bytes), { longs: String, defaults: true }) as T;

@@ -10,10 +10,12 @@ import {
   tableCodec,
   type Identity,
   type MessageReceiver,
+  type MethodCodec,
   type MessageStream,
   type Served,
 } from './call.ts';
-import { fromEvent, toNumber } from './convert.ts';
+import { toNumber } from './convert.ts';
+import { encodeEvents } from './hot-messages.ts';
 import type { WatchCreateMessage, WatchMessage } from './messages.ts';
 import { methods } from './methods.ts';
 import { OpenWatch } from './open-watch.ts';
@@ -31,7 +33,13 @@ export interface WatchServiceOptions {
 
 export function watchService(options: WatchServiceOptions): Served[] {
   const { watch } = methods.watch;
-  return [stream(watch, tableCodec<WatchMessage>(watch), (messages) => new WatchStream(options, messages))];
+  const table = tableCodec<WatchMessage>(watch);
+  // Messages with events come framed.
+  const codec: MethodCodec<WatchMessage, object> = {
+    decode: table.decode,
+    encode: (message) => (Buffer.isBuffer(message) ? message : table.encode(message)),
+  };
+  return [stream(watch, codec, (messages) => new WatchStream(options, messages))];
 }
 
 /** One client stream of etcd's Watch service (`api/v3rpc/watch.go`): many watches, told apart by their id. */
@@ -152,10 +160,12 @@ class WatchStream implements MessageReceiver<WatchMessage> {
     const events = response.events.filter((event) => open.wants(event));
     if (events.length === 0) return undefined;
     open.idle = false;
+    const { identity } = this.#options;
     let sent: Promise<void> | undefined;
     const parts = open.split(events);
     for (const [i, part] of parts.entries()) {
-      sent = this.#reply(id, response.revision, { events: part.map(fromEvent), fragment: i < parts.length - 1 });
+      const fragment = i < parts.length - 1;
+      sent = this.#stream.send(encodeEvents(identity, { id, revision: response.revision, fragment }, part));
     }
     return sent;
   }

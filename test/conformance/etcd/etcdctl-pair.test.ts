@@ -154,7 +154,7 @@ function readable(text: string, { endpoint }: Etcdctl): string[] {
     .replace(/"(ClusterID|MemberID|RaftTerm|Lease)" : \d+/g, '"$1" : 0')
     .replace(/"lease":\d+/g, '"lease":0')
     .replace(/\b[0-9a-f]{15,16}\b/g, 'ID')
-    .replace(/took = [\d.]+m?s|took [\d.]+[mµ]?s/g, 'TIME')
+    .replace(/took (= )?[\d.]+[mµ]?s/g, 'TIME')
     .replace(/remaining\(5\d+s\)|remaining\(60s\)/g, 'remaining(59s)')
     .replace(/"ts":"[^"]*"|endpoint:\/\/client-[^ "]*|"target":"[^"]*"/g, '')
     .split('\n');
