@@ -29,6 +29,8 @@ export interface FaultBookOptions {
 
 /** How long a fault that is over stays in the list, in milliseconds. */
 const keepMs = 5 * 60_000;
+/** A machine that could not heal what has expired may be reached again: how long until the next try, in milliseconds. */
+const expireAgainMs = 15_000;
 const longestMs = 24 * 3_600_000;
 
 /** Healing what has expired waits for nobody. */
@@ -170,6 +172,8 @@ export class FaultBook {
       await this.#heal(lifeLong, entry);
     } catch (error) {
       logger.warn('a fault that expired was not healed', { fault: entry.fault.id, error: messageOf(error) });
+      if (!this.#closed && entry.fault.state !== 'healed')
+        entry.timer = this.#options.clock.setTimer(expireAgainMs, () => void this.#expire(entry));
     }
   }
 

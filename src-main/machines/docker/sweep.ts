@@ -1,3 +1,4 @@
+import type Dockerode from 'dockerode';
 import type { Context } from '#base/context';
 import { MachineError } from '../errors.ts';
 import type { DockerEngine } from './engine.ts';
@@ -28,13 +29,7 @@ export async function removeLabeled(context: Context, engine: DockerEngine, scop
   await Promise.all(
     containers
       .filter((container) => inScope(container.Labels))
-      .map((container) =>
-        gone(
-          engine.call(context, `remove the container ${container.Names[0] ?? container.Id}`, (docker) =>
-            docker.getContainer(container.Id).remove({ force: true, v: true }),
-          ),
-        ),
-      ),
+      .map(({ Id: id, Names: [name = id] }) => removeContainer(context, engine, id, name)),
   );
   const { Volumes: volumes } = await engine.call(context, 'list volumes', (docker) => docker.listVolumes({ filters }));
   for (const volume of volumes ?? []) {
@@ -52,12 +47,29 @@ export async function removeLabeled(context: Context, engine: DockerEngine, scop
   }
 }
 
-/** Somebody else may have removed it in between, or be at it (409). */
+/** The engine refuses (409) while another Drydock removes it: its volumes are free once that is over. */
+async function removeContainer(context: Context, engine: DockerEngine, id: string, name: string): Promise<void> {
+  const act = <T>(request: (container: Dockerode.Container) => Promise<T>): Promise<T> =>
+    engine.call(context, `remove the container ${name}`, (docker) => request(docker.getContainer(id)));
+  try {
+    await act((container) => container.remove({ force: true, v: true }));
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 404) return;
+    if (status !== 409) throw error;
+    await gone(act((container) => container.wait({ condition: 'removed' })));
+  }
+}
+
+/** Somebody else may have removed it in between. */
 async function gone(removal: Promise<unknown>): Promise<void> {
   try {
     await removal;
   } catch (error) {
-    const status = error instanceof MachineError ? engineFailure(error.cause).statusCode : undefined;
-    if (status !== 404) throw error;
+    if (statusOf(error) !== 404) throw error;
   }
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof MachineError ? engineFailure(error.cause).statusCode : undefined;
 }

@@ -7,7 +7,6 @@ import type { Logger } from '#base/logger';
 import { DockerEngine } from '../docker/engine.ts';
 import { engineFailure } from '../docker/errors.ts';
 import { dockerLabels } from '../docker/labels.ts';
-import { MachineError } from '../errors.ts';
 import type { Rescue, UndoAction } from '../machine.ts';
 import type { GuardLine } from './fault-guard.ts';
 
@@ -37,26 +36,30 @@ async function undo(context: Context, options: ServeGuardOptions, rescue: Rescue
   const facts = { container: rescue.container, action };
   for (let attempt = 1; attempt <= attempts; attempt++) {
     try {
-      await undoOnce(context, rescue, action);
-      logger.info('a node was brought back: Drydock ended while it was broken', facts);
+      const undone = await undoOnce(context, rescue, action);
+      if (undone) logger.info('a node was brought back: Drydock ended while it was broken', facts);
+      else logger.info('nothing to bring back', facts);
       return;
     } catch (error) {
-      const status = error instanceof MachineError ? engineFailure(error.cause).statusCode : undefined;
-      // Gone (404), or back already (304, 409 and, for what was not paused, 500): nothing to do.
-      if (status !== undefined) return logger.info('nothing to bring back', { ...facts, why: messageOf(error) });
       logger.warn('a node was not brought back', { ...facts, error: messageOf(error) });
-      await clock.sleep(context, attemptGapMs);
+      if (attempt < attempts) await clock.sleep(context, attemptGapMs);
     }
   }
 }
 
-/** A container of that name that is not this home's is somebody else's. */
-async function undoOnce(context: Context, rescue: Rescue, action: UndoAction): Promise<void> {
+/** Whether there was something to do. A container of that name that is not this home's is somebody else's. */
+async function undoOnce(context: Context, rescue: Rescue, action: UndoAction): Promise<boolean> {
   const engine = new DockerEngine(rescue.endpoint);
-  await engine.call(context, `${action} the container ${rescue.container}`, async (docker) => {
+  return engine.call(context, `${action} the container ${rescue.container}`, async (docker) => {
     const container = docker.getContainer(rescue.container);
-    const { Config: config } = await container.inspect();
-    if (config.Labels[dockerLabels.home] !== rescue.home) return;
+    const facts = await container.inspect().catch((error: unknown) => {
+      if (engineFailure(error).statusCode === 404) return undefined;
+      throw error;
+    });
+    if (facts?.Config.Labels[dockerLabels.home] !== rescue.home) return false;
+    const { Running: running, Paused: paused } = facts.State;
+    if (action === 'start' ? running : !paused) return false;
     await (action === 'start' ? container.start() : container.unpause());
+    return true;
   });
 }
