@@ -67,10 +67,10 @@ export class StoreRates {
     if (this.#prefixes.size > maxPrefixes) this.#forgetQuiet(column);
   }
 
-  /** Over the last ten whole seconds and the one that goes on. */
+  /** Over the last ten whole seconds: the one that goes on would make it too low. */
   perSecond(nowMs: number): { readonly puts: number; readonly deletes: number } {
     const now = Math.floor(nowMs / 1000);
-    const seen = this.#recent.filter((one) => one.second > now - 10);
+    const seen = this.#recent.filter((one) => one.second < now && one.second >= now - 10);
     const sum = (of: 'puts' | 'deletes'): number => seen.reduce((total, one) => total + one[of], 0) / 10;
     return { puts: sum('puts'), deletes: sum('deletes') };
   }

@@ -34,8 +34,8 @@ describe('StoreRates', () => {
         [put(1), put(2), { ...put(3, '/registry/services/specs/default/a'), type: 'DELETE' }],
         startMs + second * 1000,
       );
-    expect(rates.perSecond(startMs + 9000)).toEqual({ puts: 2, deletes: 1 });
-    expect(rates.perSecond(startMs + 12_000)).toEqual({ puts: 1.4, deletes: 0.7 });
+    expect(rates.perSecond(startMs + 10_000)).toEqual({ puts: 2, deletes: 1 });
+    expect(rates.perSecond(startMs + 13_000)).toEqual({ puts: 1.4, deletes: 0.7 });
     const heat = rates.heat(startMs + 9000, 2, 10);
     expect(heat.map((row) => `${row.prefix} ${row.total} ${row.counts.slice(-6).join(',')}`)).toEqual([
       '/registry/pods/ 20 0,4,4,4,4,4',
