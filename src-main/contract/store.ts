@@ -137,8 +137,10 @@ export interface StoreWatcher {
 
 export interface StoreWatchers {
   readonly nowMs: number;
-  /** Absent where the store does not tell, as a real etcd. */
+  /** Absent where the store does not tell. */
   readonly watchers?: readonly StoreWatcher[];
+  /** Whether `watchers` are all there are: a real etcd names nobody, so that only those of this host are known. */
+  readonly complete: boolean;
   /** Watches that the API servers of this host have open. */
   readonly apiWatches: readonly ApiWatch[];
 }

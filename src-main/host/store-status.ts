@@ -79,7 +79,8 @@ export async function readWatchers(
   clock: Clock,
 ): Promise<StoreWatchers> {
   const watchers = await fromStore(maintenanceOf(source).watchers(context));
-  return { nowMs: clock.now(), apiWatches, ...(watchers ? { watchers: watchers.map(watcherOf) } : {}) };
+  const complete = source.kind === 'embedded';
+  return { nowMs: clock.now(), complete, apiWatches, ...(watchers ? { watchers: watchers.map(watcherOf) } : {}) };
 }
 
 function watcherOf({ id, ...watcher }: WatcherStatus): StoreWatcher {

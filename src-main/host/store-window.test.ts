@@ -262,7 +262,8 @@ describe('the store as a whole', () => {
     const responses = watcher.responses[Symbol.asyncIterator]();
     await put('/a/1', 1);
     await responses.next();
-    const { watchers } = await readWatchers(context, source(), [], clock);
+    const { watchers, complete } = await readWatchers(context, source(), [], clock);
+    expect(complete).toBe(true);
     expect(watchers).toMatchObject([{ name: 'kube-apiserver/master-1 pods', key: '/a/', events: 1, lagRevisions: 0 }]);
     watcher.close();
   });

@@ -93,6 +93,7 @@ export class FakeStore {
     });
     return {
       nowMs: this.#now(),
+      complete: true,
       watchers: ['pods', 'minions', 'deployments', 'replicasets', 'events', 'leases', 'services/specs'].map(on),
       apiWatches: [
         api('pods', 'kube-scheduler/v1.36.0 (linux/amd64) drydock', 'system:kube-scheduler', 1),

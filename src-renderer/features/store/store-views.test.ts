@@ -141,6 +141,7 @@ describe('bytes', () => {
 describe('watchers', () => {
   const at = (nowMs: number, events: number, lagRevisions = 0): StoreWatchers => ({
     nowMs,
+    complete: true,
     watchers: [
       { id: '1', name: 'a', key: '/registry/pods/', rangeEnd: '/registry/pods0', sinceMs: 0, events, lagRevisions },
       { id: '2', name: '', key: '\0', rangeEnd: '\0', sinceMs: 0, events: 9, lagRevisions: 0 },
