@@ -9,6 +9,7 @@ import { Actions } from './actions.svelte.ts';
 import { FaultActions } from './fault-actions.ts';
 import { LabState } from './lab.svelte.ts';
 import { MasterActions } from './master-actions.ts';
+import { MemberActions } from './member-actions.ts';
 import { NodeActions } from './node-actions.ts';
 import { Reflector } from './reflector.svelte.ts';
 import { Terminals } from './terminals.svelte.ts';
@@ -62,6 +63,7 @@ export class AppState {
   readonly actions: Actions;
   readonly nodes: NodeActions;
   readonly masters: MasterActions;
+  readonly members: MemberActions;
   readonly workloads: WorkloadActions;
   readonly faults: FaultActions;
   readonly terminals: Terminals;
@@ -75,6 +77,7 @@ export class AppState {
     this.actions = new Actions(this.connection, () => this.#locked);
     this.nodes = new NodeActions(this.connection, this.actions);
     this.masters = new MasterActions(this.connection, this.actions);
+    this.members = new MemberActions(this.connection, this.actions);
     this.workloads = new WorkloadActions(this.actions);
     this.faults = new FaultActions(this.connection, this.actions);
     this.terminals = new Terminals(this.connection, (what) => this.actions.refuses(what));

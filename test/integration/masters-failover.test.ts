@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConfigMap } from '#api/gen/types';
 import type { KubeList } from '#api/machinery/object';
-import { isStatus } from '#api/machinery/status';
 import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { silentLogger } from '#base/logger';
@@ -11,10 +10,10 @@ import { configMaps } from '#client/resources';
 import { RestClient } from '#client/rest-client';
 import { adminTransport } from '../harness/api.ts';
 import { drydock, TestLab, type Output } from '../harness/lab.ts';
+import { WriteLoad } from '../harness/write-load.ts';
 
 const collection = '/api/v1/namespaces/default/configmaps';
 const clock = new RealClock();
-const writers = 4;
 /** The longest that the one address may answer nobody. */
 const failoverMs = 2_000;
 
@@ -106,39 +105,6 @@ async function untilDone(lab: TestLab, args: readonly string[]): Promise<number>
     if (code === 0 || stderr.includes('AlreadyExists')) return failedUntilMs - beganMs;
     failedUntilMs = clock.now();
     if (failedUntilMs - beganMs > 10 * failoverMs) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-  }
-}
-
-/** Writers with a connection each, which try again what failed, until they are stopped. */
-class WriteLoad {
-  readonly #acknowledged = new Map<string, string>();
-  readonly #work: Promise<unknown>;
-  #stopped = false;
-
-  constructor(kubeconfig: string) {
-    this.#work = Promise.all(Array.from({ length: writers }, (_, i) => this.#write(kubeconfig, i)));
-  }
-
-  /** Name and resourceVersion of everything that was acknowledged. */
-  async stop(): Promise<ReadonlyMap<string, string>> {
-    this.#stopped = true;
-    await this.#work;
-    return this.#acknowledged;
-  }
-
-  async #write(kubeconfig: string, writer: number): Promise<void> {
-    const maps = new RestClient(adminTransport(kubeconfig)).resource<ConfigMap>(configMaps);
-    for (let next = 0; !this.#stopped; next++) {
-      const metadata = { name: `load-${writer}-${next}`, namespace: 'default' };
-      try {
-        const made = await maps.create(Context.background(), { apiVersion: 'v1', kind: 'ConfigMap', metadata });
-        this.#acknowledged.set(metadata.name, made.metadata.resourceVersion ?? '');
-      } catch (error) {
-        // Its API server died, and nobody knows whether it wrote: the next one is another object.
-        if (!isStatus(error, 'ServiceUnavailable')) throw error;
-      }
-      await clock.sleep(Context.background(), 10);
-    }
   }
 }
 

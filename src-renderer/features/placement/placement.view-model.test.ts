@@ -41,6 +41,20 @@ describe('the placement map', () => {
     ]);
   });
 
+  it('names the members of an etcd, and says why nothing is written', () => {
+    const member = (n: number, rest: Partial<ComponentTruth>): ComponentTruth =>
+      component('etcd', { id: `etcd-${n}`, ...rest });
+    const note = 'no quorum: 1 of 3 members answers, 2 must';
+    const all = [member(1, { note }), member(2, { state: 'crashed' }), member(3, { state: 'crashed' })];
+    const cards = componentCards(all, 'master-1').map(({ title, member, tone, facts }) => [title, member, tone, facts]);
+    expect(cards).toEqual([
+      ['etcd-1', 'etcd-1', 'bad', note],
+      ['etcd-2', 'etcd-2', 'bad', 'crashed'],
+      ['etcd-3', 'etcd-3', 'bad', 'crashed'],
+    ]);
+    expect(componentCards([component('etcd')], 'master-1')[0]).toMatchObject({ title: 'etcd', tone: 'ok' });
+  });
+
   it('puts out a tick for each missed renewal', () => {
     expect([3000, 12_000, 49_000, 90_000, undefined].map(leaseTicks)).toEqual([5, 4, 1, 0, 0]);
   });

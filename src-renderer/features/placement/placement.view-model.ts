@@ -1,4 +1,5 @@
 import type { ComponentTruth } from '#contract/labs';
+import { lacksQuorum } from '../../state/models/master.view-model.ts';
 import type { Tone } from '../../state/models/pod.view-model.ts';
 
 /** How much room a pod gets: a box with name and state, a line, or a square of a heat map. */
@@ -25,6 +26,8 @@ export interface ComponentCard {
   readonly state: string;
   /** `38 req/s · p99 2.1 ms` */
   readonly facts: string;
+  /** Its name, when it is a member of an etcd, which can be killed and started alone. */
+  readonly member?: string;
 }
 
 const titles: Readonly<Record<ComponentTruth['component'], string>> = {
@@ -54,7 +57,18 @@ export function componentCards(components: readonly ComponentTruth[], machine: s
   return components
     .filter((one) => one.machine === machine && one.component !== 'kubelet' && one.component !== 'kube-proxy')
     .sort((a, b) => order.indexOf(a.component) - order.indexOf(b.component))
-    .map(cardOf);
+    .map((one) => {
+      const card = cardOf(one);
+      if (one.component !== 'etcd') return card;
+      const members = components.filter((other) => other.component === 'etcd');
+      // The only member of an embedded store is no process of its own.
+      const named = members.length > 1 || !one.id.startsWith('etcd/');
+      return {
+        ...card,
+        ...(lacksQuorum(members) ? { tone: 'bad' as const } : {}),
+        ...(named ? { title: one.id, member: one.id } : {}),
+      };
+    });
 }
 
 function cardOf(one: ComponentTruth): ComponentCard {

@@ -1,5 +1,5 @@
 import type { KubeObject } from '#api/machinery/object';
-import type { MachineTruth } from '#contract/labs';
+import type { ComponentTruth, MachineTruth } from '#contract/labs';
 import type { AppState } from '../../state/app.svelte.ts';
 import type { LabState, Worker } from '../../state/lab.svelte.ts';
 import { faultTitle, isOpen } from '../../state/models/fault.view-model.ts';
@@ -101,6 +101,7 @@ function nodeCommands(app: AppState): readonly Command[] {
   ];
   return [
     ...lab.masters.map((master) => powerOfMaster(app, lab, master)),
+    ...(app.lab?.store === 'local' ? lab.components.flatMap((one) => powerOfMember(app, lab, one)) : []),
     ...lab.workers.flatMap((worker) => commandsOfNode(app, lab, worker)),
     ...dialogs,
     ...faultCommands(app, lab),
@@ -112,6 +113,22 @@ function powerOfMaster(app: AppState, lab: LabState, master: MachineTruth): Comm
   return masterState(master).off
     ? { id: `start-${id}`, label: `Start ${id}`, hint, icon: 'power', run: () => void app.masters.start(lab.name, id) }
     : { id: `kill-${id}`, label: `Kill ${id}`, hint, icon: 'bolt', run: () => void app.masters.kill(lab.name, id) };
+}
+
+function powerOfMember(app: AppState, lab: LabState, { id, component, state }: ComponentTruth): readonly Command[] {
+  if (component !== 'etcd') return [];
+  const hint = 'etcd member';
+  return state === 'running' || state === 'starting'
+    ? [{ id: `kill-${id}`, label: `Kill ${id}`, hint, icon: 'bolt', run: () => void app.members.kill(lab.name, id) }]
+    : [
+        {
+          id: `start-${id}`,
+          label: `Start ${id}`,
+          hint,
+          icon: 'power',
+          run: () => void app.members.start(lab.name, id),
+        },
+      ];
 }
 
 function commandsOfNode(app: AppState, lab: LabState, worker: Worker): readonly Command[] {

@@ -22,6 +22,13 @@ describe('drivers', () => {
     expect(createCommand('lab', 'docker', { masters: 1, workers: 3 }, { cpus: 2, memoryBytes: 1024 ** 3 })).toBe(
       'drydock up --name lab --driver docker --workers 3 --cpus 2 --memory 1024Mi',
     );
+    expect(createCommand('lab', 'embedded', { masters: 1, workers: 3 }, {}, { kind: 'local', members: 3 })).toBe(
+      'drydock up --name lab --workers 3 --etcd local:3',
+    );
+    const etcd = { kind: 'external', endpoints: ['https://a:2379', 'https://b:2379'], ca: '/ca.crt' } as const;
+    expect(createCommand('lab', 'embedded', { masters: 1, workers: 3 }, {}, etcd)).toBe(
+      'drydock up --name lab --workers 3 --etcd-endpoints https://a:2379,https://b:2379 --etcd-ca /ca.crt',
+    );
     expect(addCommand('lab', '', 'docker', {})).toBe('drydock node add --driver docker --name lab');
   });
 });

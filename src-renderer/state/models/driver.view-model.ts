@@ -1,3 +1,4 @@
+import type { NewStore } from '#contract/calls';
 import type { LabDriver } from '#contract/labs';
 import type { DockerCheck } from '#contract/machines';
 
@@ -39,14 +40,24 @@ export function createCommand(
   driver: LabDriver,
   counts: { readonly masters: number; readonly workers: number },
   size: NodeSize,
+  store?: NewStore,
 ): string {
   const driven = driver === 'embedded' ? '' : ` --driver ${driver}`;
   const masters = counts.masters === 1 ? '' : ` --masters ${counts.masters}`;
-  return `drydock up --name ${name}${driven}${masters} --workers ${counts.workers}${sizeFlags(size)}`;
+  return `drydock up --name ${name}${driven}${masters} --workers ${counts.workers}${sizeFlags(size)}${storeFlags(store)}`;
 }
 
 export function addCommand(lab: string, node: string, driver: LabDriver, size: NodeSize): string {
   return `drydock node add${node === '' ? '' : ` ${node}`} --driver ${driver}${sizeFlags(size)} --name ${lab}`;
+}
+
+function storeFlags(store: NewStore | undefined): string {
+  if (!store) return '';
+  if (store.kind === 'local') return ` --etcd local:${store.members}`;
+  const files = (['ca', 'cert', 'key'] as const).map((name) =>
+    store[name] === undefined ? '' : ` --etcd-${name} ${store[name]}`,
+  );
+  return ` --etcd-endpoints ${store.endpoints.join(',')}${files.join('')}`;
 }
 
 function sizeFlags({ cpus, memoryBytes }: NodeSize): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ComponentTruth, MachineTruth } from '#contract/labs';
-import { controlPlaneHealth, masterState } from './master.view-model.ts';
+import { controlPlaneHealth, lacksQuorum, masterState } from './master.view-model.ts';
 
 const names = ['master-1', 'master-2', 'master-3'];
 
@@ -45,6 +45,29 @@ describe('the health of a control plane', () => {
     const all = names.map((name) => `*/${name}`);
     expect(controlPlaneHealth(masters(names), components(all))).toEqual({ tone: 'bad', down: names });
     expect(controlPlaneHealth(masters([]), components(['etcd/master-1']))).toEqual({ tone: 'bad', down: ['etcd'] });
+  });
+});
+
+describe('a store of several members', () => {
+  const members = (...states: ComponentTruth['state'][]): ComponentTruth[] =>
+    states.map((state, i) => ({
+      ...{
+        kind: 'component',
+        id: `etcd-${i + 1}`,
+        component: 'etcd',
+        machine: 'master-1',
+        state,
+        sinceMs: 0,
+        metrics: {},
+      },
+    }));
+
+  it('needs more than half of them', () => {
+    expect(lacksQuorum([])).toBe(false);
+    expect(lacksQuorum(members('running', 'running', 'crashed'))).toBe(false);
+    expect(lacksQuorum(members('running', 'crashed', 'crashed'))).toBe(true);
+    expect(controlPlaneHealth([], members('running', 'running', 'crashed')).tone).toBe('warn');
+    expect(controlPlaneHealth([], members('running', 'crashed', 'crashed')).tone).toBe('bad');
   });
 });
 

@@ -16,11 +16,19 @@ export interface ControlPlaneHealth {
   readonly down: readonly string[];
 }
 
+function isDown(one: ComponentTruth): boolean {
+  return one.state === 'crashed' || one.state === 'stopped';
+}
+
+/** Members of a store decide by majority: with half of them gone nothing is written. */
+export function lacksQuorum(members: readonly ComponentTruth[]): boolean {
+  return members.length > 0 && members.filter(isDown).length * 2 >= members.length;
+}
+
 export function controlPlaneHealth(
   masters: readonly MachineTruth[],
   components: readonly ComponentTruth[],
 ): ControlPlaneHealth {
-  const isDown = (one: ComponentTruth): boolean => one.state === 'crashed' || one.state === 'stopped';
   const killed = masters.filter((one) => one.state === 'killed' || one.state === 'stopped').map((one) => one.name);
   const alone = components.filter(
     (one) =>
@@ -29,7 +37,7 @@ export function controlPlaneHealth(
   const down = [...killed, ...alone.map((one) => one.component)];
   const missing = parts.some((part) => {
     const all = components.filter((one) => one.component === part);
-    return all.length > 0 && all.every(isDown);
+    return part === 'etcd' ? lacksQuorum(all) : all.length > 0 && all.every(isDown);
   });
   return { tone: missing ? 'bad' : down.length > 0 ? 'warn' : 'ok', down };
 }
