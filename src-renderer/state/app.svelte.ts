@@ -18,11 +18,23 @@ import { WorkloadActions } from './workload-actions.ts';
 
 export type Page = 'lab' | 'workloads' | 'store';
 export type DialogName =
-  'create' | 'deploy' | 'palette' | 'keys' | 'delete-lab' | 'add-worker' | 'load-image' | 'link-fault' | 'node-fault';
+  | 'create'
+  | 'save-snapshot'
+  | 'restore-snapshot'
+  | 'deploy'
+  | 'palette'
+  | 'keys'
+  | 'delete-lab'
+  | 'add-worker'
+  | 'load-image'
+  | 'link-fault'
+  | 'node-fault';
 
 /** Of the dialogs that change something: what they are for. */
 const dialogTitles: Readonly<Record<Exclude<DialogName, 'palette' | 'keys'>, string>> = {
   create: 'New cluster',
+  'save-snapshot': 'Save a snapshot',
+  'restore-snapshot': 'Restore from a snapshot',
   deploy: 'Deploy',
   'delete-lab': 'Delete the cluster',
   'add-worker': 'Add a worker',

@@ -58,6 +58,11 @@ function places(app: AppState): readonly Command[] {
       run: () => (app.dialog = 'deploy'),
     },
     { id: 'create', label: 'New cluster', hint: 'cluster', icon: 'plus', run: () => (app.dialog = 'create') },
+    {
+      ...{ id: 'restore', label: 'Restore from snapshot', hint: 'cluster', icon: 'undo' },
+      run: () => (app.dialog = 'restore-snapshot'),
+    },
+    ...(app.lab ? [saveCommand(app)] : []),
     go('lab', 'lab', 'lab'),
     go('workloads', 'workloads', 'workloads'),
     go('store', 'store', 'store'),
@@ -71,6 +76,13 @@ function places(app: AppState): readonly Command[] {
     theme('system', 'system'),
     { id: 'keys', label: 'Show the keys', hint: 'help', icon: 'keyboard', run: () => (app.dialog = 'keys') },
   ];
+}
+
+function saveCommand(app: AppState): Command {
+  return {
+    ...{ id: 'save', label: 'Save a snapshot of the cluster', hint: 'cluster', icon: 'image' },
+    run: () => (app.dialog = 'save-snapshot'),
+  };
 }
 
 function rewindCommand(app: AppState): Command {
