@@ -14,6 +14,9 @@ import { etcdTls, makeEtcdCertificates } from '../../harness/etcd-certificates.t
 import { Etcdctl, etcdctlProgram, linesOf } from '../../harness/etcdctl.ts';
 import { onPath, skipWithout } from '../../harness/programs.ts';
 
+/** A machine with other work takes its time. */
+const patience = { timeout: 15_000, interval: 50 };
+
 describe.skipIf(skipWithout(etcdctlProgram, onPath('openssl', 'apt-get install openssl')))(
   'etcdctl against the embedded store',
   () => {
@@ -172,7 +175,7 @@ describe.skipIf(skipWithout(etcdctlProgram, onPath('openssl', 'apt-get install o
       const watch = start(['watch', '-i']);
       const lines = linesOf(watch);
       watch.stdin.write('watch a\nwatch b --prev-kv\n');
-      await expect.poll(async () => (await etcd.status(Context.background())).watchers).toBe(2);
+      await expect.poll(async () => (await etcd.status(Context.background())).watchers, patience).toBe(2);
       await etcdctl(['put', 'b', '1']);
       expect(await lines.take(3)).toEqual(['PUT', 'b', '1']);
       await etcdctl(['del', 'b']);
@@ -189,7 +192,7 @@ describe.skipIf(skipWithout(etcdctlProgram, onPath('openssl', 'apt-get install o
       const second = start(['lock', 'door']);
       const waiting = linesOf(second).take(1);
       await expect
-        .poll(async () => (await etcdctl(['get', '--prefix', '--keys-only', 'door/'])).split('\n').length)
+        .poll(async () => (await etcdctl(['get', '--prefix', '--keys-only', 'door/'])).split('\n').length, patience)
         .toBe(5);
       first.kill('SIGINT');
       await once(first, 'close');

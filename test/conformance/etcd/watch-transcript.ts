@@ -45,7 +45,7 @@ export class WatchTranscript {
   }
 
   async messages(count: number): Promise<void> {
-    await expect.poll(() => this.#messages.length, { timeout: 5_000, interval: 5 }).toBeGreaterThanOrEqual(count);
+    await expect.poll(() => this.#messages.length, { timeout: 15_000, interval: 5 }).toBeGreaterThanOrEqual(count);
   }
 
   get count(): number {

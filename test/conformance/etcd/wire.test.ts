@@ -122,7 +122,7 @@ describe.skipIf(isMissing)('on the wire', () => {
     const line = frame(encodeMessage('RangeRequest', { key: Buffer.from('held/'), range_end: Buffer.from('held0') }));
     const waiting = async (): Promise<number> =>
       decodeMessage<{ kvs: object[] }>('RangeResponse', await ours.call(methods.kv.range, line)).kvs.length;
-    await expect.poll(waiting).toBe(1);
+    await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
   });
 
   it('splits what is too large for one message when asked to', async () => {
