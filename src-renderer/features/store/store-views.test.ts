@@ -36,6 +36,13 @@ describe('Tail', () => {
     expect(new Set(tail.rows.map((row) => row.id)).size).toBe(tail.rows.length);
   });
 
+  it('leaves out the records that go with every write on a real etcd', () => {
+    const tail = new Tail();
+    tail.take([change(4), change(4, '/drydock.io/record'), change(3), change(3, '/drydock.io/record')], 4);
+    tail.take([change(5, '/drydock.io/record')], 1);
+    expect(brief(tail)).toEqual(['4', '3']);
+  });
+
   it('never holds more than a screenful of screens', () => {
     const tail = new Tail();
     for (let revision = 0; revision < 1000; revision++) tail.take([change(revision)], 1);

@@ -5,6 +5,8 @@ export type TailRow = { readonly id: string } & (
   { readonly kind: 'change'; readonly change: StoreChange } | { readonly kind: 'skipped'; readonly count: number }
 );
 
+/** On a real etcd every write of ours comes with one of this key, which says who made it: the row of the write tells that. */
+const recordKey = '/drydock.io/record';
 /** Rows added in one go, and rows kept. */
 const rowsAtOnce = 6;
 const keptRows = 400;
@@ -17,9 +19,11 @@ export class Tail {
   rows: readonly TailRow[] = [];
   #steps = 0;
 
-  /** `changes` newest first, since the step before; `total` how many there were, also those not in `changes`. */
-  take(changes: readonly StoreChange[], total: number): void {
-    if (total === 0) return;
+  /** `all` newest first, since the step before; `count` how many there were, also those not in `all`. */
+  take(all: readonly StoreChange[], count: number): void {
+    const changes = all.filter((change) => change.key !== recordKey);
+    const total = count - (all.length - changes.length);
+    if (total <= 0) return;
     const step = this.#steps++;
     const shown = total <= rowsAtOnce ? changes : sampled(changes);
     const rows = shown.map((change, index): TailRow => ({ id: `${step}-${index}`, kind: 'change', change }));
