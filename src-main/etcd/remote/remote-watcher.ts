@@ -2,6 +2,7 @@ import type { Context } from '#base/context';
 import { messageOf } from '#base/errors';
 import type { Logger } from '#base/logger';
 import {
+  EtcdError,
   revision,
   type Revision,
   type StoreEvent,
@@ -87,6 +88,8 @@ export class RemoteWatcher implements Watcher {
   async *#read(): AsyncGenerator<WatchResponse> {
     const { context } = this.#life;
     try {
+      const { start, end = '' } = this.#wanted;
+      if (end !== '' && end <= start) throw new EtcdError('INVALID_ARGUMENT', 'mvcc: watcher range is empty');
       this.#next = await this.#start;
       while (!context.ended) {
         const subscription = this.#subscribe();
@@ -153,5 +156,5 @@ export class RemoteWatcher implements Watcher {
 function wantedOf(request: WatchRequest): Wanted {
   const { key, rangeEnd, noPut = false, noDelete = false } = request;
   const end = rangeEnd === undefined ? {} : { end: rangeEnd === '\0' ? '' : toByteString(rangeEnd) };
-  return { start: toByteString(key), ...end, noPut, noDelete };
+  return { start: key === '' ? '\0' : toByteString(key), ...end, noPut, noDelete };
 }

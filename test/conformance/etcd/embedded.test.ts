@@ -4,12 +4,20 @@ import { join } from 'node:path';
 import { SteppedClock } from '#base/clock';
 import { silentLogger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
-import { etcdConformance, type EtcdTarget } from './suite.ts';
+import type { EtcdMaintenance } from '#etcd/maintenance';
+import type { EtcdTarget } from './harness.ts';
+import { etcdConformance } from './suite.ts';
 
 class EmbeddedTarget implements EtcdTarget {
+  readonly release = '3.6';
   readonly #clock = new SteppedClock();
   #path = '';
   #etcd: EmbeddedEtcd | undefined;
+
+  get maintenance(): EtcdMaintenance {
+    if (!this.#etcd) throw new Error('the store is not started yet');
+    return this.#etcd.maintenance;
+  }
 
   start(): Promise<EmbeddedEtcd> {
     this.#path = mkdtempSync(join(tmpdir(), 'drydock-etcd-'));
