@@ -36,8 +36,8 @@ export interface KubeApiServerOptions {
   /** For example `kube-apiserver/master-1`. */
   readonly name: string;
   readonly host: string;
-  /** 0 for any free port. */
-  readonly port: number;
+  /** 0 for any free port. A function is asked at each start. */
+  readonly port: number | (() => number);
   /** PEM: the CA of client certificates, the server's own certificate and key. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   /** PEM (PKCS #8) of the key that signs service account tokens: P-256 or RSA. */

@@ -42,8 +42,8 @@ export class TruthTeller {
   }
 
   #master(masters: Masters, master: Master): readonly LabTruth[] {
-    const { name, state, sinceMs, apiServer, scheduler, controllerManager } = master;
-    const address = masters.list.length > 1 ? masters.addressOf(master) : apiAddress.ip;
+    const { name, port, state, sinceMs, apiServer, scheduler, controllerManager } = master;
+    const address = masters.list.length > 1 ? `127.0.0.1:${port}` : apiAddress.ip;
     const here = { machine: name };
     return [
       {

@@ -27,8 +27,8 @@ export interface ListenerOptions {
   /** For example `kube-apiserver/master-1`. */
   readonly name: string;
   readonly host: string;
-  /** 0 for any free port. */
-  readonly port: number;
+  /** 0 for any free port. A function is asked at each start. */
+  readonly port: number | (() => number);
   /** PEM: the CA client certificates must come from, and the server's own certificate (chain) and key. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly handler: ApiHandler;
@@ -95,7 +95,7 @@ export class ApiServerListener implements Component {
       this.#life = Context.background().withCancel();
       this.#serve(this.#server, this.#life.context);
       const { host, port, logger } = this.#options;
-      await listen(this.#server, host, port);
+      await listen(this.#server, host, typeof port === 'number' ? port : port());
       this.#server.on('error', (error) => logger.error('listener failed', { error: error.message }));
       await this.#extra.reopen();
       this.#state = 'running';

@@ -5,7 +5,7 @@ import type { KubeletLocator } from '#apiserver/kubelet-connection';
 import type { ApiHandler, UserInfo } from '#apiserver/request';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
-import { present } from '#base/errors';
+import { CancelledError, present } from '#base/errors';
 import { parseCidr } from '#base/ip';
 import type { Logger } from '#base/logger';
 import type { Random } from '#base/random';
@@ -19,6 +19,7 @@ import { apiAddress, kubernetesServiceIp, serviceCidr } from '../addresses.ts';
 import { identities, kubernetesVersion } from '../identities.ts';
 import { InProcessTransport } from '../in-process-transport.ts';
 import type { ClusterPki } from '../pki.ts';
+import { freePort } from '../ports.ts';
 
 export interface MasterOptions {
   /** `master-1` */
@@ -26,6 +27,8 @@ export interface MasterOptions {
   readonly etcd: EtcdClient;
   /** Of its API server on 127.0.0.1. */
   readonly port: number;
+  /** Whether it is the address that clients know: then no other port will do. */
+  readonly isPortFixed: boolean;
   readonly pki: ClusterPki;
   readonly kubelets: KubeletLocator;
   /** Addresses for Services of type LoadBalancer, both ends included. */
@@ -47,6 +50,8 @@ export class Master {
   readonly scheduler: Scheduler;
   readonly controllerManager: ControllerManager;
   readonly #clock: Clock;
+  readonly #isPortFixed: boolean;
+  #port: number;
   #state: MasterState = 'stopped';
   #sinceMs: number;
   #starting: Promise<void> | undefined;
@@ -56,7 +61,9 @@ export class Master {
     this.name = name;
     this.#clock = clock;
     this.#sinceMs = clock.now();
-    this.apiServer = createApiServer(options);
+    this.#isPortFixed = options.isPortFixed;
+    this.#port = options.port;
+    this.apiServer = createApiServer(options, () => this.#port);
     const client = (user: UserInfo, program: string): KubeClient => clientOf(this.apiServer.handler, user, program);
     this.scheduler = new Scheduler({
       name: `kube-scheduler/${name}`,
@@ -86,6 +93,11 @@ export class Master {
     return this.#sinceMs;
   }
 
+  /** Where its API server answers by itself, on 127.0.0.1. */
+  get port(): number {
+    return this.#port;
+  }
+
   /** Whether its API server takes requests. */
   get serves(): boolean {
     return this.apiServer.state === 'running';
@@ -99,6 +111,9 @@ export class Master {
   async startApi(context: Context): Promise<void> {
     this.#become('starting');
     try {
+      // While it was down somebody else may have taken its port, behind which nobody looks for it.
+      if (!this.#isPortFixed) this.#port = await freePort(this.#port);
+      if (this.#state !== 'starting') throw new CancelledError('cancelled', `${this.name} was killed while it started`);
       await this.apiServer.start(context);
     } catch (error) {
       this.crash();
@@ -146,8 +161,8 @@ export class Master {
   }
 }
 
-function createApiServer(options: MasterOptions): KubeApiServer {
-  const { name, etcd, port, pki, kubelets, clock, random, logger } = options;
+function createApiServer(options: MasterOptions, port: () => number): KubeApiServer {
+  const { name, etcd, pki, kubelets, clock, random, logger } = options;
   return new KubeApiServer({
     ...{ name: `kube-apiserver/${name}`, host: '127.0.0.1', port, etcd, kubelets, clock, random, logger },
     tls: { ca: pki.ca.certificate, cert: pki.apiserver.certificate, key: pki.apiserver.key },

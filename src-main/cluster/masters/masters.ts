@@ -49,7 +49,8 @@ export class Masters {
     this.list = ports.map(
       (port, i) =>
         new Master({
-          ...{ name: masterName(i), etcd: store.client, port, pki, kubelets, balancerPool, clock, random },
+          ...{ name: masterName(i), etcd: store.client, port, isPortFixed: ports.length === 1 },
+          ...{ pki, kubelets, balancerPool, clock, random },
           logger: ports.length > 1 ? logger.named(masterName(i)) : logger,
         }),
     );
@@ -62,12 +63,6 @@ export class Masters {
     const serving = this.list.filter((master) => master.serves);
     const ready = serving.filter((master) => this.#probes.isReady(master));
     return ready.length > 0 ? ready : serving;
-  }
-
-  /** Where the API server `master` answers by itself: `127.0.0.1:6444`. */
-  addressOf(master: Master): string {
-    const { apiPort, masterPorts } = this.#options;
-    return `127.0.0.1:${masterPorts[this.list.indexOf(master)] ?? apiPort}`;
   }
 
   /** A way to the API servers for one client of this process; it outlives any of them. */
