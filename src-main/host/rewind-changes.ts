@@ -39,28 +39,41 @@ export async function readChanges(context: Context, etcd: EtcdClient, request: C
 async function readSteps(
   context: Context,
   etcd: EtcdClient,
-  { from, to, before }: ChangesRequest,
+  range: ChangesRequest,
   records: ReadonlyMap<number, WriteRecord>,
 ): Promise<readonly RewindStep[]> {
   const pacer = new Pacer();
+  const steps: RewindStep[] = [];
+  for (const events of await readEvents(context, etcd, range)) {
+    const at = events[0]?.kv.modRevision ?? 0;
+    steps.push(stepOf(at, events, records.get(at), range.before === true));
+    if (pacer.due) await pacer.pace();
+  }
+  return steps;
+}
+
+/** By revision. Nothing is worked on while the watch is open, because the store reads on ahead for as long as it is. */
+async function readEvents(
+  context: Context,
+  etcd: EtcdClient,
+  { from, to }: ChangesRequest,
+): Promise<readonly (readonly StoreEvent[])[]> {
   const scope = context.withCancel();
   const everything = { key: '\0', rangeEnd: '\0', prevKv: true, startRevision: revision(from), name: 'rewind' };
-  const steps: RewindStep[] = [];
+  const found: (readonly StoreEvent[])[] = [];
   let bytes = 0;
   try {
-    const watcher = etcd.watch(scope.context, everything);
-    const responses = watcher.responses[Symbol.asyncIterator]();
+    const responses = etcd.watch(scope.context, everything).responses[Symbol.asyncIterator]();
     for (;;) {
       const next = await fromStore(responses.next());
       if (next.done === true)
         throw new StatusError('ServiceUnavailable', 'the store stopped while its history was read');
       for (const events of byRevision(next.value.events)) {
         const at = events[0]?.kv.modRevision ?? 0;
-        if (at > to || bytes > maxBytes) return steps;
+        if (at > to || bytes > maxBytes) return found;
         bytes += events.reduce((sum, event) => sum + event.kv.value.byteLength, 0);
-        steps.push(stepOf(at, events, records.get(at), before === true));
-        if (at === to) return steps;
-        if (pacer.due) await pacer.pace();
+        found.push(events);
+        if (at === to) return found;
       }
     }
   } finally {

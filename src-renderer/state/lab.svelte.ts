@@ -21,6 +21,7 @@ import { HueAllocator, ownerOf, type Owner } from './models/owner.view-model.ts'
 import { isFinished, isReady, isRefused } from './models/pod.view-model.ts';
 import { epochOf } from './models/time.view-model.ts';
 import { Objects } from './objects.svelte.ts';
+import { PastStore } from './past-store.svelte.ts';
 import { Reflector } from './reflector.svelte.ts';
 import { Rewind } from './rewind.svelte.ts';
 import { StoreStream } from './store-stream.svelte.ts';
@@ -59,7 +60,8 @@ export class LabState {
   readonly truths: Reflector<'components'>;
   readonly #faults: Reflector<'faults'>;
   readonly #tasks: Reflector<'tasks'>;
-  readonly store: StoreStream;
+  readonly #liveStore: StoreStream;
+  readonly #pastStore: PastStore;
   readonly #ticker: Ticker;
   readonly #hues = new HueAllocator();
   readonly #all: readonly { start(): void; stop(): void }[];
@@ -83,7 +85,8 @@ export class LabState {
     this.truths = new Reflector(connection, 'components', { lab: name }, (truth) => truth.id);
     this.#faults = new Reflector(connection, 'faults', { lab: name }, (fault) => fault.id);
     this.#tasks = new Reflector(connection, 'tasks', { lab: name }, (task) => task.id);
-    this.store = new StoreStream(connection, name);
+    this.#liveStore = new StoreStream(connection, name);
+    this.#pastStore = new PastStore(connection, name, this.rewind, () => this.#liveStore.access);
     const workloads = [
       this.deployments,
       this.replicaSets,
@@ -101,7 +104,7 @@ export class LabState {
       this.truths,
       this.#faults,
       this.#tasks,
-      this.store,
+      this.#liveStore,
     ];
     this.#all = [...rest, ...workloads];
   }
@@ -113,6 +116,11 @@ export class LabState {
   stop(): void {
     this.rewind.hide();
     for (const stream of this.#all) stream.stop();
+  }
+
+  /** The store as it is, or as it was. */
+  get store(): StoreStream | PastStore {
+    return this.rewind.active ? this.#pastStore : this.#liveStore;
   }
 
   readonly synced = $derived.by(() => this.nodes.synced && this.pods.synced && this.truths.synced);

@@ -29,6 +29,7 @@ export class StoreKeyView {
   #run = 0;
   #lastMs = -Infinity;
   #allLives = false;
+  #at: number | undefined;
 
   constructor(connection: Connection, lab: string, key: string) {
     this.#connection = connection;
@@ -36,9 +37,13 @@ export class StoreKeyView {
     this.key = key;
   }
 
-  /** The key's newest change that the stream knows; undefined when it is older than the stream. */
-  follow(newest: StoreChange | undefined): void {
+  /**
+   * The key's newest change that the stream knows; undefined when it is older than the stream. `at`: the revision to read at;
+   * undefined for now.
+   */
+  follow(newest: StoreChange | undefined, at?: number): void {
     this.#newest = newest;
+    this.#at = at;
     this.#timer ??= setTimeout(
       () => {
         this.#timer = undefined;
@@ -98,8 +103,10 @@ export class StoreKeyView {
   async #refresh(): Promise<void> {
     const run = ++this.#run;
     const deleted = this.#newest?.type === 'DELETE' ? this.#newest.revision : undefined;
+    const at = this.#at;
+    const wanted = deleted === undefined ? at : deleted - 1;
     try {
-      const value = await this.#get(deleted === undefined ? {} : { revision: deleted - 1 });
+      const value = await this.#get(wanted === undefined ? {} : { revision: wanted });
       if (run !== this.#run) return;
       this.value = value;
       this.deletedAt = deleted;
@@ -107,7 +114,9 @@ export class StoreKeyView {
     } catch (error) {
       if (run !== this.#run) return;
       const gone = error instanceof StatusError && (error.reason === 'NotFound' || error.reason === 'Expired');
-      this.problem = gone ? 'This key is not in the store any more.' : messageOf(error);
+      if (at !== undefined) this.value = undefined;
+      const when = at === undefined ? 'is not in the store any more' : `was not in the store at revision ${at}`;
+      this.problem = gone ? `This key ${when}.` : messageOf(error);
       this.deletedAt = deleted;
     }
     await this.#readHistory(undefined, this.#allLives);
@@ -115,7 +124,7 @@ export class StoreKeyView {
 
   async #readHistory(before: number | undefined, allLives: boolean): Promise<void> {
     const run = this.#run;
-    const from = before ?? this.deletedAt;
+    const from = before ?? this.deletedAt ?? (this.#at === undefined ? undefined : this.#at + 1);
     const request = { lab: this.#lab, key: this.key, limit: historyPage };
     const upTo = from === undefined ? {} : { before: from };
     try {

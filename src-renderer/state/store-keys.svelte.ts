@@ -26,7 +26,11 @@ export class StoreKeys {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #run = 0;
 
-  constructor(connection: Connection, lab: string, ring: ChangeRing) {
+  readonly #at: () => number | undefined;
+
+  /** `at`: the revision to read at; undefined for now. `ring` holds what came after that was read. */
+  constructor(connection: Connection, lab: string, ring: ChangeRing, at: () => number | undefined = () => undefined) {
+    this.#at = at;
     this.#connection = connection;
     this.#lab = lab;
     this.#ring = ring;
@@ -85,7 +89,12 @@ export class StoreKeys {
   async #load(prefix: string, from: string | undefined): Promise<void> {
     const run = this.#run;
     try {
-      const request = { lab: this.#lab, prefix, limit: pageSize, ...(from === undefined ? {} : { from }) };
+      const revision = this.#at();
+      const request = {
+        ...{ lab: this.#lab, prefix, limit: pageSize },
+        ...(from === undefined ? {} : { from }),
+        ...(revision === undefined ? {} : { revision }),
+      };
       const level = await this.#connection.call('store.level', request);
       if (run !== this.#run) return;
       const since = this.#ring.since(level.revision);

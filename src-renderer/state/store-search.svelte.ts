@@ -23,8 +23,8 @@ export class StoreSearch {
     this.#lab = lab;
   }
 
-  /** An empty text finds nothing. */
-  start(text: string, place: SearchPlace, prefix = ''): void {
+  /** An empty text finds nothing. Without a revision it looks at what is there now. */
+  start(text: string, place: SearchPlace, prefix = '', revision?: number): void {
     this.stop();
     this.matches = [];
     this.progress = undefined;
@@ -32,7 +32,8 @@ export class StoreSearch {
     if (text === '') return;
     const run = this.#run;
     this.running = true;
-    const request = { lab: this.#lab, text, place, limit: maxMatches, ...(prefix === '' ? {} : { prefix }) };
+    const where = { ...(prefix === '' ? {} : { prefix }), ...(revision === undefined ? {} : { revision }) };
+    const request = { lab: this.#lab, text, place, limit: maxMatches, ...where };
     this.#cancel = this.#connection.watch('store.search', request, {
       onEvents: (events) =>
         gather(() => {

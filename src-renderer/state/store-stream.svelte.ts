@@ -23,6 +23,8 @@ export class StoreStream {
   error = $state<string | undefined>();
   /** How etcdctl reaches the store. */
   access = $state.raw<StoreAccess | undefined>();
+  /** What it is read at: now, always. */
+  readonly at: number | undefined = undefined;
   readonly ring = new ChangeRing(keptChanges);
   readonly rates = new StoreRates();
   readonly keys: StoreKeys;

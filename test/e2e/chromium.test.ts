@@ -3,6 +3,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drydock, temporaryHome, type UpFacts } from '../harness/lab.ts';
 import { chromiumProgram, skipWithout } from '../harness/programs.ts';
+import { rewindTheLab } from './rewind-scenario.ts';
 import {
   createCluster,
   deployImpatientWeb,
@@ -92,6 +93,10 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
       await screenshot(page, 'killed-dark');
       await page.emulateMedia({ colorScheme: 'light' });
     });
+  });
+
+  it('rewinds to the kill, refuses changes there, and plays back to now', async () => {
+    await rewindTheLab(page, () => screenshot(page, 'rewind-light'));
   });
 
   it('reads a key of the store', async () => {

@@ -117,7 +117,7 @@ function putNode(
         status: {
           conditions: [condition],
           allocatable: { cpu: '2', memory: '2Gi', pods: '110' },
-          nodeInfo: { kubeletVersion: 'v1.36.0', containerRuntimeVersion: 'drydock-sim://1' },
+          nodeInfo: { kubeletVersion: 'v1.36.0', containerRuntimeVersion: 'simulator://1.36.0' },
         },
       },
     } as never,

@@ -81,7 +81,7 @@ export function nodeKind(node: Node | undefined, truth: MachineTruth | undefined
 }
 
 function kindByRuntime(node: Node | undefined): LabDriver | undefined {
-  return node?.status?.nodeInfo?.containerRuntimeVersion?.startsWith('drydock-sim') ? 'embedded' : undefined;
+  return node?.status?.nodeInfo?.containerRuntimeVersion?.startsWith('simulator://') ? 'embedded' : undefined;
 }
 
 export function nodeZone(node: Node | undefined): string | undefined {
