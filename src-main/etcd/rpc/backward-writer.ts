@@ -33,13 +33,13 @@ export class BackwardWriter {
     const bytes: number[] = [];
     for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
     bytes.push(Number(rest));
-    this.#raw(Uint8Array.from(bytes));
+    this.encoded(Uint8Array.from(bytes));
     this.#varint(field << 3);
   }
 
   bytes(field: number, value: Uint8Array): void {
     if (value.length === 0) return;
-    this.#raw(value);
+    this.encoded(value);
     this.#varint(value.length);
     this.#varint((field << 3) | 2);
   }
@@ -74,7 +74,8 @@ export class BackwardWriter {
     return framed;
   }
 
-  #raw(bytes: Uint8Array): void {
+  /** Bytes that are fields already. */
+  encoded(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#at -= bytes.length;
     this.#buffer.set(bytes, this.#at);

@@ -1,6 +1,7 @@
 import { noLease, type KeyValue, type RangeResponse, type StoreEvent } from '../client.ts';
 import type { Identity } from './call.ts';
 import { BackwardWriter } from './backward-writer.ts';
+import { prefixBytes } from './grpc/framing.ts';
 
 /*
  * The messages that carry key-values, written by hand: through the table of schema.ts a range of 10,000 keys takes several
@@ -58,22 +59,24 @@ function writeKeyValue(field: number, kv: KeyValue | undefined): void {
   writer.close(field, mark);
 }
 
-function writeHeader({ clusterId, memberId, raftTerm }: Identity, revision: number): void {
+function writeHeader(identity: Identity, revision: number): void {
   const mark = writer.length;
-  writer.uint(4, raftTerm);
+  writer.uint(4, identity.raftTerm);
   writer.uint(3, revision);
-  writer.int64(2, bigintOf(memberId));
-  writer.int64(1, bigintOf(clusterId));
+  writer.encoded(idsOf(identity));
   writer.close(1, mark);
 }
 
-const bigints = new Map<string, bigint>();
+const encodedIds = new WeakMap<Identity, Uint8Array>();
 
-/** There are two: parsed once. */
-function bigintOf(decimal: string): bigint {
-  const known = bigints.get(decimal);
-  if (known !== undefined) return known;
-  const value = BigInt(decimal);
-  bigints.set(decimal, value);
-  return value;
+/** Fields 1 and 2 of every header of a server: numbers of 64 bits, written once. */
+function idsOf(identity: Identity): Uint8Array {
+  const known = encodedIds.get(identity);
+  if (known) return known;
+  const once = new BackwardWriter();
+  once.int64(2, BigInt(identity.memberId));
+  once.int64(1, BigInt(identity.clusterId));
+  const ids = once.finish().subarray(prefixBytes);
+  encodedIds.set(identity, ids);
+  return ids;
 }

@@ -15,30 +15,37 @@ export function frame(message: Uint8Array): Buffer {
 /** Cuts what comes in into messages. */
 export class FrameReader {
   readonly #maxBytes: number;
-  #rest: Buffer | undefined;
+  /** What came of a message that is not whole yet, and how many bytes it takes to go on. */
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #needed = prefixBytes;
 
   /** A message longer than `maxBytes` is an error as soon as its length is known. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Whether a message is cut off. */
-  get incomplete(): boolean {
-    return this.#rest !== undefined && this.#rest.length > 0;
-  }
-
   /** The messages that `chunk` completes. Throws GrpcError for a compressed or too large one. */
   push(chunk: Buffer): Buffer[] {
-    const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    // A large message comes in many chunks: put together once, at its end.
+    if (this.#size < this.#needed) return [];
+    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#size);
     const messages: Buffer[] = [];
     let at = 0;
+    this.#needed = prefixBytes;
     while (bytes.length - at >= prefixBytes) {
       const end = at + prefixBytes + this.#lengthAt(bytes, at);
-      if (end > bytes.length) break;
+      if (end > bytes.length) {
+        this.#needed = end - at;
+        break;
+      }
       messages.push(bytes.subarray(at + prefixBytes, end));
       at = end;
     }
-    this.#rest = at === bytes.length ? undefined : bytes.subarray(at);
+    this.#size = bytes.length - at;
+    this.#chunks = this.#size > 0 ? [bytes.subarray(at)] : [];
     return messages;
   }
 
