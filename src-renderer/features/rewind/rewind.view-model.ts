@@ -2,15 +2,8 @@ import type { WriteRecord } from '#base/cause';
 import type { RewindMoment } from '#contract/rewind';
 import { longestWaitMs } from '../../state/models/playback.view-model.ts';
 import { duration, timeOfDay } from '../../state/models/time.view-model.ts';
+import { whoWrote } from '../../state/models/writer.view-model.ts';
 
-/** Users of the cluster, as a person calls them. */
-const names: readonly (readonly [pattern: RegExp, name: string])[] = [
-  [/^system:node:(.+)$/, 'kubelet $1'],
-  [/^system:kube-(scheduler|proxy|controller-manager)$/, '$1'],
-  [/^system:serviceaccount:kube-system:(.+)$/, '$1'],
-  [/^system:apiserver$/, 'API server'],
-  [/^(kubernetes-admin|admin|system:admin)$/, 'you'],
-];
 const verbs: Readonly<Record<string, string>> = {
   create: 'created',
   update: 'updated',
@@ -23,12 +16,9 @@ const verbs: Readonly<Record<string, string>> = {
 /** `you created deployments default/web`, `scheduler created pods/binding default/web-0, because of rev 17`. */
 export function sentenceOf(record: WriteRecord | undefined): string {
   if (!record) return 'no record is kept of who wrote this; the store itself deletes what has run out';
-  const [, name = record.user] = [...names].flatMap(([pattern, as]) =>
-    pattern.test(record.user) ? ['', record.user.replace(pattern, as)] : [],
-  );
   const [verb = '', ...what] = record.request.split(' ');
   const because = record.causedBy === undefined ? '' : `, because of rev ${record.causedBy}`;
-  return `${name} ${verbs[verb] ?? verb} ${what.join(' ')}${because}`;
+  return `${whoWrote(record)} ${verbs[verb] ?? verb} ${what.join(' ')}${because}`;
 }
 
 /** `14:03:07`, `about 14:03:07` where the revision does not tell its own time. */

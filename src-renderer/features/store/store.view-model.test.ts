@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { briefStoryOf, bytes, grouped, storyOf, whoWrote } from './store.view-model.ts';
+import { whoWrote } from '../../state/models/writer.view-model.ts';
+import { briefStoryOf, bytes, grouped, storyOf } from './store.view-model.ts';
 
 const record = (user: string, causedBy?: string) => ({
   user,
