@@ -73,7 +73,8 @@ export class RealEtcd {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports of 127.0.0.1 that nobody listens on just now. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');

@@ -106,6 +106,7 @@ export class Connection {
       context.check();
       const state = channel.getConnectivityState(true);
       if (state === connectivityState.READY) return;
+      if (state === connectivityState.SHUTDOWN) throw new EtcdError('UNAVAILABLE', 'etcd is not running');
       if (state === connectivityState.TRANSIENT_FAILURE) throw await this.#whyNot(context);
       if (this.#clock.now() >= deadlineMs)
         throw new EtcdError('UNAVAILABLE', `${this.endpoint} does not answer: no connection within ${withinMs} ms`);

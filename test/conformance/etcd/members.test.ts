@@ -9,12 +9,11 @@ import { SeededRandom } from '#base/random';
 import { loadOrCreatePki, type ClusterPki } from '#cluster/pki';
 import { ExternalStore } from '#cluster/stores/external-store';
 import { LocalStore } from '#cluster/stores/local-store';
-import { chooseStorePorts } from '#cluster/stores/create-store';
 import type { ExternalEndpoints } from '#cluster/stores/store-config';
 import { EtcdError, prefixEnd, revision, type TxnRequest } from '#etcd/client';
 import { RemoteEtcd } from '#etcd/remote/remote-etcd';
 import { skipWithout } from '../../harness/programs.ts';
-import { etcdProgram } from '../../harness/real-etcd.ts';
+import { etcdProgram, freePorts } from '../../harness/real-etcd.ts';
 
 const context = Context.background();
 const clock = new RealClock();
@@ -36,8 +35,12 @@ describe.skipIf(skipWithout(etcdProgram))('the client of a real etcd', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'drydock-remote-'));
     pki = await loadOrCreatePki(join(folder, 'pki'), clock.now());
-    const config = await chooseStorePorts({ kind: 'local', members: 3, ports: [] });
-    const ports = config.kind === 'local' ? config.ports : [];
+    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = await freePorts(6);
+    const ports = [
+      { client: a, peer: b },
+      { client: c, peer: d },
+      { client: e, peer: f },
+    ];
     store = new LocalStore({ lab: 'remote', folder, ports, pki, clock, random, logger: silentLogger });
     await store.start(context);
   });
