@@ -124,7 +124,7 @@ describe('a snapshot of a stopped lab', () => {
         rmSync(lab, { recursive: true, force: true });
         expect(readdirSync(home.path)).toEqual(['labs']);
       }),
-      { seed: 11, numRuns: 300 },
+      { seed: 11, numRuns: 60 },
     );
   }, 60_000);
 

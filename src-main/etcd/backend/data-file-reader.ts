@@ -18,6 +18,8 @@ const minPageBytes = 512;
 const windowBytes = 65_536;
 /** MDB_ovpage. */
 const overflowReferenceBytes = 24;
+/** Pages at the end that were taken and given back before they were written. */
+const mostUnwrittenBytes = 2 ** 30;
 const noRoot = 0xffff_ffff_ffff_ffffn;
 
 /** What {@link readDataFile} looks for. */
@@ -73,6 +75,8 @@ class DataFileReader {
   #pageBytes = 4096;
   /** The part of the file read last: pages that follow each other need not be fetched one by one. */
   readonly #window = Buffer.allocUnsafeSlow(windowBytes);
+  /** Of the pages in use. */
+  #highest = 0;
   #windowStart = 0;
   #windowEnd = 0;
 
@@ -91,11 +95,16 @@ class DataFileReader {
       throw new Damage('is damaged (page size)');
     }
     const second = Buffer.from(this.#meta(this.#pageBytes));
+    checkMetas(first, second);
     const newest = transactionOf(second) > transactionOf(first) ? second : first;
     const free = newest.subarray(pageHeaderBytes + 24, pageHeaderBytes + 24 + databaseBytes);
     const main = newest.subarray(pageHeaderBytes + 24 + databaseBytes, pageHeaderBytes + 24 + 2 * databaseBytes);
     yield* this.#tree(free, 'other');
     yield* this.#tree(main, 'main');
+    // LMDB takes new pages behind the last one: where others lie, or far outside of what it can map.
+    const last = Number(newest.readBigUInt64LE(pageHeaderBytes + 24 + 2 * databaseBytes));
+    const isBelieved = last >= this.#highest && last * this.#pageBytes <= this.#fileBytes + mostUnwrittenBytes;
+    if (!isBelieved) throw new Damage('is damaged (last page)');
   }
 
   #meta(offset: number): Buffer {
@@ -193,6 +202,7 @@ class DataFileReader {
     if (seen === undefined) throw new Damage('is truncated');
     if ((seen & (1 << (number & 7))) !== 0) throw new Damage(`is damaged (page ${number} is used twice)`);
     this.#visited[number >>> 3] = seen | (1 << (number & 7));
+    this.#highest = Math.max(this.#highest, number);
   }
 
   /** The bytes at `offset`, until the next read. */
@@ -207,6 +217,24 @@ class DataFileReader {
     }
     return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + length);
   }
+}
+
+/**
+ * What LMDB believes of a meta page unseen. The two are written in turn, one a transaction, so that a number that is not the
+ * other's neighbour was not written: believing it would show the state before the last commit. (A copy's first one has 0.)
+ */
+function checkMetas(first: Buffer, second: Buffer): void {
+  const [even, odd] = [transactionOf(first), transactionOf(second)];
+  const [older, newer] = even < odd ? [even, odd] : [odd, even];
+  const inTurn = even % 2n === 0n && (odd % 2n === 1n || odd === 0n) && (older === 0n || newer - older === 1n);
+  // Address and, of both trees, what kind they are; the page size is the first one's.
+  const start = pageHeaderBytes + 8;
+  const fixed = [start, pageHeaderBytes + 24, pageHeaderBytes + 24 + databaseBytes];
+  const alike = fixed.every((at, i) => {
+    const end = at + (i === 0 ? 8 : 6);
+    return first.subarray(at, end).equals(second.subarray(at, end));
+  });
+  if (!inTurn || !alike) throw new Damage('is damaged (meta pages)');
 }
 
 /** The number of the transaction that a meta page belongs to. */
