@@ -2,7 +2,7 @@ import { StatusError } from '#api/machinery/status';
 import type { Clock } from '#base/clock';
 import type { Context } from '#base/context';
 import { leaseText, revision, type EtcdClient, type LeaseStatus } from '#etcd/client';
-import type { EtcdMaintenance, WatcherStatus } from '#etcd/maintenance';
+import type { EtcdMaintenance, MemberStatus, WatcherStatus } from '#etcd/maintenance';
 import type {
   ApiWatch,
   StoreAccess,
@@ -13,7 +13,7 @@ import type {
   StoreWatcher,
   StoreWatchers,
 } from '#contract/store';
-import { fromStore } from './store-errors.ts';
+import { fromStore, storeStatusError } from './store-errors.ts';
 
 /** A lab's store as its window needs it, whichever it is. */
 export interface StoreSource {
@@ -32,8 +32,11 @@ const leasesAtOnce = 16;
 export async function readStatus(context: Context, source: StoreSource): Promise<StoreStatus> {
   const { kind, etcd, access } = source;
   const maintenance = maintenanceOf(source);
-  const [status, members, alarms] = await fromStore(
-    Promise.all([etcd.status(context), maintenance.members(context), maintenance.alarms(context)]),
+  const members = await fromStore(maintenance.members(context));
+  const [status, alarms] = await Promise.all([etcd.status(context), maintenance.alarms(context)]).catch(
+    (error: unknown) => {
+      throw withMembers(storeStatusError(error), members);
+    },
   );
   const { revision: now, compactRevision, keys, dbSizeBytes, dbSizeInUseBytes } = status;
   return {
@@ -44,6 +47,15 @@ export async function readStatus(context: Context, source: StoreSource): Promise
     })),
     ...{ alarms, access },
   };
+}
+
+/** A store that does not answer as a whole may have members that do: which of them are away is why. */
+function withMembers(error: StatusError, members: readonly MemberStatus[]): StatusError {
+  const away = members.filter((member) => member.error !== undefined);
+  if (away.length === 0) return error;
+  const names = away.map((member) => member.name || member.clientUrls[0]).join(', ');
+  const text = `${error.message} (${members.length - away.length} of ${members.length} members answer; away: ${names})`;
+  return new StatusError(error.reason, text, undefined, { cause: error });
 }
 
 function maintenanceOf({ maintenance }: StoreSource): EtcdMaintenance {

@@ -6,7 +6,8 @@ import { RealClock } from '#base/clock';
 import { Context } from '#base/context';
 import { SinkLogger } from '#base/logger';
 import { EmbeddedEtcd } from '#etcd/embedded-etcd';
-import { leaseText, revision, type EtcdClient } from '#etcd/client';
+import { EtcdError, leaseText, revision, type EtcdClient } from '#etcd/client';
+import type { EtcdMaintenance } from '#etcd/maintenance';
 import type { SearchItem, StoreLevel } from '#contract/store';
 import { readHistory } from './store-history.ts';
 import { readLevel } from './store-level.ts';
@@ -283,6 +284,29 @@ describe('the store as a whole', () => {
     expect(done).toEqual(['one']);
     expect(small.after.dbSizeBytes).toBeLessThan(small.before.dbSizeBytes);
     expect((await readKey(context, etcd, { key: '/k/7' })).size).toBeGreaterThan(2000);
+  });
+
+  it('says which members are away when it does not answer', async () => {
+    const away = (name: string, error?: string) => ({
+      ...{ id: name, name, clientUrls: [], peerUrls: [], isLeader: false },
+      ...(error ? { error } : {}),
+    });
+    const maintenance = new Proxy<EtcdMaintenance>(etcd.maintenance, {
+      get: (target, name) =>
+        name === 'members'
+          ? () => Promise.resolve([away('etcd-1'), away('etcd-2', 'refused'), away('etcd-3', 'refused')])
+          : Reflect.get(target, name),
+    });
+    const broken = new Proxy<EtcdClient>(etcd, {
+      get: (target, name) =>
+        name === 'status'
+          ? () => Promise.reject(new EtcdError('UNAVAILABLE', 'etcdserver: no leader'))
+          : Reflect.get(target, name),
+    });
+    await expect(readStatus(context, { ...source(), etcd: broken, maintenance })).rejects.toMatchObject({
+      reason: 'ServiceUnavailable',
+      message: expect.stringMatching(/no leader \(1 of 3 members answer; away: etcd-2, etcd-3\)$/),
+    });
   });
 
   it('says that it does not answer while it is down', async () => {
