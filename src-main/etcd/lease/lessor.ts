@@ -34,8 +34,10 @@ export class Lessor implements LeaseKeys {
     this.#onExpired = onExpired;
   }
 
+  /** The one that ends first comes first. */
   get ids(): LeaseId[] {
-    return [...this.#leases.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const byEnd = [...this.#leases.values()].sort((a, b) => a.expiresMs - b.expiresMs || (a.id < b.id ? -1 : 1));
+    return byEnd.map((lease) => lease.id);
   }
 
   /** From here on leases run out. */
