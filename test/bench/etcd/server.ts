@@ -12,7 +12,14 @@ const [path = '', certificates = '', port = '0'] = process.argv.slice(2);
 const clock = new RealClock();
 const etcd = await EmbeddedEtcd.open({ path, clock, logger: silentLogger });
 const { cert, key } = etcdTls(certificates);
-const options = { etcd, maintenance: etcd.maintenance, clock, logger: silentLogger, host: '127.0.0.1', port: Number(port) };
+const options = {
+  etcd,
+  maintenance: etcd.maintenance,
+  clock,
+  logger: silentLogger,
+  host: '127.0.0.1',
+  port: Number(port),
+};
 const server = new EtcdRpcServer({ ...options, tls: { cert, key } });
 await server.start();
 process.stdout.write(`${server.endpoint}\n`);

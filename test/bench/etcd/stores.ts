@@ -34,6 +34,9 @@ export class StoreProcess {
       cwd: this.#directory,
       stdio: ['ignore', 'ignore', this.name === 'etcd' ? 'ignore' : 'inherit'],
     });
+    const child = this.#child;
+    // Not outlived, however the benchmark ends.
+    process.once('exit', () => child.kill('SIGKILL'));
     for (;;) {
       const client = new EtcdGrpc(this.endpoint);
       try {
