@@ -63,7 +63,7 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
   it('kills one of three masters, goes on through the others, and starts it again', async () => {
     await page.getByTestId('kill-master-1').click();
     const card = page.locator('[data-master="master-1"]');
-    await expect.poll(() => card.getAttribute('data-state')).toBe('killed');
+    await expect.poll(() => card.getAttribute('data-state'), { timeout: 20_000 }).toBe('killed');
     await expect.poll(() => card.innerText()).toContain('Killed');
     await expect.poll(() => page.getByTestId('lab-health').innerText()).toContain('master-1 down');
     // The store lives on, and whoever asks is answered.
@@ -71,7 +71,7 @@ describe.skipIf(skipWithout(chromiumProgram))('the UI in Chromium, on the headle
     await page.locator('[data-node="worker-1"][data-state="ready"]').waitFor();
     await card.getByTestId('start-master-1').focus();
     await page.keyboard.press('k');
-    await expect.poll(() => card.getAttribute('data-state')).toBe('running');
+    await expect.poll(() => card.getAttribute('data-state'), { timeout: 20_000 }).toBe('running');
   });
 
   it('creates a cluster and shows three Ready nodes', async () => {

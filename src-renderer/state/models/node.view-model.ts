@@ -70,14 +70,19 @@ export interface NodeKind {
   readonly explained: string;
 }
 
-/** The machine says it; of a node without one, its runtime does. */
+/** The machine says it; of a node whose machine is not known, as in the past, its label or its runtime does. */
 export function nodeKind(node: Node | undefined, truth: MachineTruth | undefined): NodeKind | undefined {
-  const id = truth?.driver ?? kindByRuntime(node);
+  const id = truth?.driver ?? kindByLabel(node) ?? kindByRuntime(node);
   if (id === 'embedded') return { id, text: 'sim', explained: 'Simulated inside this app' };
   if (id === 'docker') return { id, text: 'docker', explained: 'A Docker container with real pods' };
   const target = truth?.target;
   if (id === 'ssh') return { id, text: target ? `ssh ${target}` : 'ssh', explained: 'A machine reached by SSH' };
   return undefined;
+}
+
+function kindByLabel(node: Node | undefined): LabDriver | undefined {
+  const label = node?.metadata?.labels?.['drydock.dev/driver'];
+  return label === 'embedded' || label === 'docker' || label === 'ssh' ? label : undefined;
 }
 
 function kindByRuntime(node: Node | undefined): LabDriver | undefined {
