@@ -29,7 +29,10 @@ describe.skipIf(skip)('faults of a machine by SSH', { timeout: 120_000 }, () => 
   beforeAll(async () => {
     for (const range of ['10.244.0.0/16', '10.96.0.0/16']) execFileSync('ip', ['route', 'replace', 'blackhole', range]);
     machines = new SshTestLab(108);
-    [machine, lab] = await Promise.all([machines.start('full'), TestLab.up(['--driver', 'ssh', '--api-port', '18443'])]);
+    [machine, lab] = await Promise.all([
+      machines.start('full'),
+      TestLab.up(['--driver', 'ssh', '--api-port', '18443']),
+    ]);
     const key = join(machines.folder, 'id');
     writeFileSync(key, machines.privateKey, { mode: 0o600 });
     const [, fingerprint = ''] = machine.run('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub').split(' ');
